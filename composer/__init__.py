@@ -1,0 +1,3 @@
+"""composer: Compose stacks without a daemon."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Raw kernel and disk things, one per module; knows nothing of stacks."""

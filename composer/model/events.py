@@ -1,0 +1,64 @@
+"""The event stream: what a running operation says, as versioned JSON objects.
+
+``--progress json`` and the supervisor's socket carry the same objects, one per line.  Keys:
+
+``v``         format version, 1
+``type``      ``step`` (a plan step), ``log`` (a line of a build), ``message`` (a sentence),
+              ``container`` (something happened to a container)
+``time``      Unix seconds
+``resource``  ``container web-1``, ``image app``; absent for messages
+``action``    step: the operation's action; container: ``start die health_status restart ...``
+``status``    step: ``working`` ``progress`` ``done`` ``failed`` ``skipped``
+``level``     message: ``info`` ``warning`` ``error``
+``text``      a sentence, a log line, or the cause of a step
+``elapsed``   seconds the step has taken (on ``done`` and ``failed``)
+``attributes`` container events: string map as Docker's (``exitCode``, ``signal``, ...)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+VERSION = 1
+
+Event = dict[str, object]
+EventSink = Callable[[Event], None]
+
+
+def step(  # noqa: PLR0913 -- the wire format has that many fields
+    resource: str, action: str, status: str, *, step_id: int, text: str = "", elapsed: float | None = None
+) -> Event:
+    """A plan step changed its status."""
+    event = _event("step", resource=resource, action=action, status=status, step=step_id)
+    if text:
+        event["text"] = text
+    if elapsed is not None:
+        event["elapsed"] = round(elapsed, 4)
+    return event
+
+
+def log(resource: str, text: str) -> Event:
+    """One line of output of a build or of another long step."""
+    return _event("log", resource=resource, text=text)
+
+
+def message(level: str, text: str) -> Event:
+    """A sentence for the user; ``level`` is ``info``, ``warning`` or ``error``."""
+    return _event("message", level=level, text=text)
+
+
+def container(name: str, action: str, *, identity: str, service: str, attributes: Mapping[str, str]) -> Event:
+    """Something happened to a container (the vocabulary of ``docker events``)."""
+    return _event(
+        "container",
+        resource=f"container {name}",
+        action=action,
+        id=identity,
+        service=service,
+        attributes=dict(attributes),
+    )
+
+
+def _event(kind: str, **fields: object) -> Event:
+    return {"v": VERSION, "type": kind, "time": round(time.time(), 6), **fields}

@@ -1,0 +1,365 @@
+"""The seams: what the engine and the builder ask of the capabilities below them.
+
+Every method is synchronous, may block, is safe to call from several threads at once and is atomic:
+it completes, or it undoes what it began, or it leaves something that the same call made again (or
+``remove``) puts right.  The engine calls them in worker threads.  Each protocol has a fake in
+``tests/fakes`` that passes the same contract tests as the real driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import attrs
+
+from composer.model.container import ContainerSpec, NetworkMembership, NetworkSpec
+from composer.model.image import HistoryEntry, Image, ImageConfig
+from composer.model.stack import Limits, PublishedPort
+
+
+class Clock(Protocol):
+    """Time, so that tests own it."""
+
+    def monotonic(self) -> float:
+        """Seconds that never jump: intervals, back-off, deadlines."""
+
+    def wall(self) -> float:
+        """Unix seconds: display only."""
+
+
+class Interrupt(Protocol):
+    """Asks a long synchronous call to stop; checked between its steps."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the call should stop and raise ``Interrupted``."""
+
+    def on_set(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back (from another thread) when set; returns the function that unregisters."""
+
+
+# --------------------------------------------------------------------------- images
+
+
+class ImageStore(Protocol):
+    """Images and their unpacked layers, shared by every stack and process of the host."""
+
+    def find(self, reference: str) -> Image | None:
+        """The image that a reference, an id or an unambiguous id prefix names."""
+
+    def get(self, reference: str) -> Image:
+        """As ``find``; raises ``ImageNotFound`` with the commands that can make one."""
+
+    def list(self) -> Sequence[Image]:
+        """Every image, newest first."""
+
+    def layer_paths(self, image: Image) -> tuple[Path, ...]:
+        """The unpacked layers, lowest first; raises ``StoreDamaged`` when one is missing."""
+
+    def paths_of_layers(self, layers: Sequence[str]) -> tuple[Path, ...]:
+        """The unpacked directories of diffIDs, in the order given."""
+
+    def add_layer(self, upper: Path) -> str:
+        """Publish an overlay upper directory as a layer; returns its diffID.
+
+        ``upper`` must lie in ``staging()``; it is moved away.  Overlay whiteouts and opaque marks
+        become part of the layer's canonical tar.
+        """
+
+    def staging(self, name: str) -> Path:
+        """A fresh directory of the store for work in progress; swept when its process is dead."""
+
+    def add_image(
+        self,
+        config: ImageConfig,
+        layers: Sequence[str],
+        *,
+        history: Sequence[HistoryEntry] = (),
+        tags: Sequence[str] = (),
+        created: str = "",
+    ) -> Image:
+        """Write the configuration, record the image and tag it, in one transaction."""
+
+    def tag(self, reference: str, image_id: str) -> None:
+        """Let a reference name an image; it stops naming any other."""
+
+    def remove(self, reference: str, *, force: bool = False) -> Sequence[str]:
+        """Untag; delete the image when nothing names or uses it.  Returns lines as Docker prints."""
+
+    def cached(self, key: str) -> tuple[str, ...] | None:
+        """The layer (a 1-tuple of a diffID) or nothing (empty tuple) that a build step gave."""
+
+    def remember(self, key: str, layers: tuple[str, ...]) -> None:
+        """Record what a build step with this content key gave."""
+
+
+class Builder(Protocol):
+    """Builds images from Dockerfiles."""
+
+    def build(self, request: BuildRequest, say: Callable[[str], None], interrupt: Interrupt) -> Image:
+        """Build, tag and return; ``say`` receives progress and output lines.
+
+        Raises ``BuildError`` (with the output's tail), ``ImageNotFound``, ``Interrupted``.
+        """
+
+
+@attrs.frozen(kw_only=True)
+class BuildRequest:
+    """One build: the build section with everything settled."""
+
+    context: Path
+    dockerfile: str = "Dockerfile"
+    dockerfile_inline: str | None = None
+    args: Mapping[str, str] = attrs.field(factory=dict)
+    target: str | None = None
+    tags: tuple[str, ...] = ()
+    labels: Mapping[str, str] = attrs.field(factory=dict)
+    no_cache: bool = False
+
+
+# --------------------------------------------------------------------------- runtime
+
+
+@attrs.frozen(kw_only=True)
+class MaterialFile:
+    """Content to be put at ``target`` in a container, read-only, never on disk in clear."""
+
+    target: str
+    content: bytes = attrs.field(repr=False)
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0o444
+
+
+@attrs.frozen(kw_only=True)
+class BindMount:
+    """A directory or file of the host to be mounted; ``source`` exists."""
+
+    source: Path
+    target: str
+    read_only: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class ContainerRequest:
+    """Everything the runtime needs to create one container from its specification.
+
+    ``spec`` and ``image`` give process, limits and security; ``layers`` are lowest first;
+    ``binds`` are all bind and volume mounts with their sources settled (tmpfs mounts come from
+    ``spec``); ``network_namespace`` is a path the runtime can open (``/proc/PID/fd/N``), "" for the
+    runtime to make an empty one; ``hosts`` are lines for ``/etc/hosts``, ``name_servers`` go to
+    ``/etc/resolv.conf``.
+    """
+
+    id: str
+    spec: ContainerSpec
+    image: ImageConfig
+    layers: tuple[Path, ...]
+    upper: Path
+    work: Path
+    log: Path
+    binds: tuple[BindMount, ...] = ()
+    network_namespace: str = ""
+    hosts: tuple[tuple[str, str], ...] = ()
+    name_servers: tuple[str, ...] = ()
+    search_domains: tuple[str, ...] = ()
+    resolver_options: tuple[str, ...] = ()
+    exit_command: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class ProcessIdentity:
+    """A process that cannot be mistaken for another: pid, start time (clock ticks) and boot id."""
+
+    pid: int
+    start_time: int
+    boot_id: str
+
+
+@attrs.frozen(kw_only=True)
+class RuntimeState:
+    """What the kernel and conmon's files say of one container.
+
+    ``init`` is set when the first process lives (created or running), ``exit_code`` when conmon
+    recorded one.  ``is_monitored`` is false when conmon is gone while the process lives.
+    """
+
+    exists: bool
+    is_running: bool = False
+    init: ProcessIdentity | None = None
+    exit_code: int | None = None
+    oom_killed: bool = False
+    finished_at: float = 0.0
+    is_monitored: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class ExecRequest:
+    """A further process in a running container."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = attrs.field(factory=dict)
+    user: str | None = None
+    working_dir: str | None = None
+    tty: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class ExecResult:
+    """How it ended; ``exit_code`` is ``None`` when the timeout killed it.  ``output`` is bounded."""
+
+    exit_code: int | None
+    output: bytes
+
+
+class Runtime(Protocol):
+    """Containers: overlay root, OCI runtime, conmon."""
+
+    def write_files(self, container_id: str, files: Sequence[MaterialFile]) -> None:
+        """Put config and secret content where ``create`` mounts it from (tmpfs)."""
+
+    def has_files(self, container_id: str) -> bool:
+        """Whether that content is (still) there; it does not survive a reboot."""
+
+    def create(self, request: ContainerRequest) -> ProcessIdentity:
+        """Mount the root, start conmon, let the runtime create; returns the init process.
+
+        What a former incarnation left at the runtime under this id is deleted first.
+        """
+
+    def start(self, container_id: str) -> None:
+        """Let the created first process run its program."""
+
+    def kill(self, container_id: str, signal: int) -> None:
+        """Signal the first process, by pidfd after checking its identity; no error when it is gone."""
+
+    def kill_all(self, container_id: str) -> None:
+        """SIGKILL every process of the container's cgroup."""
+
+    def release(self, container_id: str) -> None:
+        """Delete runtime state, cgroup, mounts and run directory; keep layer, log and files."""
+
+    def remove(self, container_id: str) -> None:
+        """``release`` and forget files as well; idempotent."""
+
+    def state(self, container_id: str) -> RuntimeState:
+        """What is true now."""
+
+    def update_limits(self, container_id: str, limits: Limits) -> None:
+        """Change limits in place."""
+
+    def execute(self, container_id: str, request: ExecRequest, *, seconds: float) -> ExecResult:
+        """Run a process in the container and capture its output (health probes)."""
+
+    def execute_arguments(self, container_id: str, request: ExecRequest) -> tuple[str, ...]:
+        """The argv that runs the process with the caller's own terminal (``composer exec``).
+
+        The caller execs it, inside ``host.mounts.private_namespace`` where ``needs_private_namespace``.
+        """
+
+    def run_step(self, request: StepRequest, say: Callable[[bytes], None], interrupt: Interrupt) -> int:
+        """Run one build step (RUN) to its end in a prepared root; returns its exit code."""
+
+
+@attrs.frozen(kw_only=True)
+class StepRequest:
+    """A RUN step: a process in a throw-away container over ``layers`` with writable ``upper``."""
+
+    id: str
+    layers: tuple[Path, ...]
+    upper: Path
+    work: Path
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = attrs.field(factory=dict)
+    user: str = ""
+    working_dir: str = "/"
+    network_namespace: str = ""
+    name_servers: tuple[str, ...] = ()
+    host_network: bool = False
+
+
+# --------------------------------------------------------------------------- network
+
+
+@attrs.frozen(kw_only=True)
+class NetworkState:
+    """A leased network and what the kernel has of it; ``damage`` is "" when it is whole."""
+
+    spec: NetworkSpec
+    subnet: str
+    gateway: str
+    bridge: str
+    damage: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Endpoint:
+    """One container on one network: the leased address is kept until ``release_container``."""
+
+    container_id: str
+    network: str
+    address: str
+    interface: str
+    names: tuple[str, ...] = ()
+
+
+class NamespaceHandle(Protocol):
+    """A network namespace kept alive by a descriptor until a container holds it."""
+
+    path: str
+    """``/proc/PID/fd/N``: what the OCI configuration names."""
+
+    def close(self) -> None:
+        """Give the descriptor up."""
+
+
+class Network(Protocol):
+    """Bridges, links, addresses, published ports and firewall rules."""
+
+    def create(self, spec: NetworkSpec) -> NetworkState:
+        """Lease a subnet, make the bridge and the stack's rules; idempotent (also the repair)."""
+
+    def remove(self, name: str) -> None:
+        """Remove bridge, rules and lease; idempotent."""
+
+    def observe(self, stack: str) -> Mapping[str, NetworkState]:
+        """The stack's recorded networks by name, each with its damage."""
+
+    def connect(
+        self,
+        container_id: str,
+        memberships: Mapping[str, NetworkMembership],
+        names: Sequence[str],
+        ports: Sequence[PublishedPort],
+        *,
+        stack: str,
+    ) -> tuple[NamespaceHandle, tuple[Endpoint, ...], tuple[PublishedPort, ...]]:
+        """Make a namespace with one link per network (``eth0`` first, by sorted name).
+
+        Leases addresses (the same as before, where free) and host ports (sticky when random),
+        publishes the ports.  Raises ``PortTaken``.  ``names`` are what DNS answers besides the
+        memberships' aliases.
+        """
+
+    def reconnect(self, container_id: str, pid: int, network: str) -> Endpoint:
+        """Give a running container (first process ``pid``) its lost link back."""
+
+    def links(self, stack: str) -> Mapping[str, frozenset[str]]:
+        """For each container id the networks whose host-side link exists in the kernel."""
+
+    def disconnect(self, container_id: str) -> None:
+        """The container stopped: drop rules and links, keep its leases."""
+
+    def release_container(self, container_id: str) -> None:
+        """The container is removed: drop its leases as well."""
+
+    def endpoints(self, stack: str) -> Sequence[Endpoint]:
+        """Every endpoint on the stack's networks (what DNS answers from)."""
+
+    def published(self, container_id: str) -> tuple[PublishedPort, ...]:
+        """The container's published ports with the host ports chosen."""
+
+    def build_namespace(self) -> NamespaceHandle:
+        """A namespace with a way out for RUN steps; ``close`` removes everything of it."""

@@ -1,0 +1,236 @@
+"""A stack as its author meant it: the typed, frozen result of loading a stack file.
+
+Nothing here is optional by accident: ``None`` always means "not written, the image or the default
+decides".  Mappings are plain dictionaries that nobody changes after binding; their keys are sorted,
+so that everything computed from a stack is deterministic.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+import attrs
+
+from composer.model.quantity import ByteSize, Duration
+
+
+class Condition(enum.Enum):
+    """What a dependency must have reached (Compose Specification, ``depends_on``)."""
+
+    STARTED = "service_started"
+    HEALTHY = "service_healthy"
+    COMPLETED = "service_completed_successfully"
+
+
+class RestartKind(enum.Enum):
+    """When a container that ended is started again (``restart``)."""
+
+    NO = "no"
+    ALWAYS = "always"
+    ON_FAILURE = "on-failure"
+    UNLESS_STOPPED = "unless-stopped"
+
+
+class MountKind(enum.Enum):
+    """Where the content of a mount comes from."""
+
+    BIND = "bind"
+    VOLUME = "volume"
+    TMPFS = "tmpfs"
+
+
+@attrs.frozen(kw_only=True)
+class RestartPolicy:
+    """``restart``; ``max_retries`` counts only for ``on-failure`` (0: no bound)."""
+
+    kind: RestartKind = RestartKind.NO
+    max_retries: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}:{self.max_retries}" if self.max_retries else self.kind.value
+
+
+@attrs.frozen(kw_only=True)
+class Dependency:
+    """One entry of ``depends_on``."""
+
+    condition: Condition = Condition.STARTED
+    required: bool = True
+    restart: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Healthcheck:
+    """How health is probed.  ``test`` is the argv form (``["CMD", ...]`` or ``["CMD-SHELL", s]``).
+
+    ``None`` means "as the image says, else the default"; ``disabled`` overrules the image.
+    """
+
+    test: tuple[str, ...] | None = None
+    interval: Duration | None = None
+    timeout: Duration | None = None
+    retries: int | None = None
+    start_period: Duration | None = None
+    start_interval: Duration | None = None
+    disabled: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Build:
+    """How an image is built.  ``context`` is absolute; ``dockerfile`` is relative to it or absolute."""
+
+    context: str
+    dockerfile: str = "Dockerfile"
+    dockerfile_inline: str | None = None
+    args: Mapping[str, str | None] = attrs.field(factory=dict)
+    target: str | None = None
+
+
+@attrs.frozen(kw_only=True, order=True)
+class PublishedPort:
+    """One port of the container made reachable on the host.
+
+    ``published`` is 0 when any free port will do; ``host_ip`` is "" for every address.
+    """
+
+    target: int
+    published: int = 0
+    host_ip: str = ""
+    protocol: str = "tcp"
+
+    def __str__(self) -> str:
+        host = f"{self.host_ip}:" if self.host_ip else ""
+        return f"{host}{self.published or ''}:{self.target}/{self.protocol}"
+
+
+@attrs.frozen(kw_only=True)
+class Mount:
+    """Something mounted at ``target``.
+
+    ``source`` is an absolute host path (bind), the key of a top-level volume (volume; "" for an
+    anonymous one) or "" (tmpfs).
+    """
+
+    kind: MountKind
+    target: str
+    source: str = ""
+    read_only: bool = False
+    create_host_path: bool = True
+    nocopy: bool = False
+    tmpfs_size: ByteSize | None = None
+    tmpfs_mode: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class FileGrant:
+    """A config or secret that a service may read: ``source`` is the top-level key."""
+
+    source: str
+    target: str
+    uid: str | None = None
+    gid: str | None = None
+    mode: int = 0o444
+
+
+@attrs.frozen(kw_only=True)
+class FileDefinition:
+    """A top-level config or secret, its content already read (from a file, the environment, inline)."""
+
+    key: str
+    name: str
+    content: bytes = attrs.field(repr=False)
+    origin: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Attachment:
+    """How a service joins one network (the mapping key is the top-level key of the network)."""
+
+    aliases: tuple[str, ...] = ()
+    ipv4_address: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """Resource limits; ``None`` is the default of the host or of composer."""
+
+    memory: ByteSize | None = None
+    cpus: float | None = None
+    pids: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class NetworkDefinition:
+    """A top-level network: ``key`` in the file, ``name`` on the host."""
+
+    key: str
+    name: str
+    internal: bool = False
+    external: bool = False
+    subnet: str | None = None
+    gateway: str | None = None
+    labels: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class VolumeDefinition:
+    """A top-level volume: ``key`` in the file, ``name`` on the host."""
+
+    key: str
+    name: str
+    external: bool = False
+    labels: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class Service:
+    """One service: what each of its containers is, and how many there are."""
+
+    name: str
+    image: str | None = None
+    build: Build | None = None
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    environment: Mapping[str, str] = attrs.field(factory=dict)
+    working_dir: str | None = None
+    user: str | None = None
+    hostname: str | None = None
+    ports: tuple[PublishedPort, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    networks: Mapping[str, Attachment] = attrs.field(factory=dict)
+    depends_on: Mapping[str, Dependency] = attrs.field(factory=dict)
+    healthcheck: Healthcheck | None = None
+    restart: RestartPolicy = RestartPolicy()
+    stop_signal: str | None = None
+    stop_grace_period: Duration | None = None
+    init: bool = False
+    labels: Mapping[str, str] = attrs.field(factory=dict)
+    profiles: tuple[str, ...] = ()
+    replicas: int = 1
+    secrets: tuple[FileGrant, ...] = ()
+    configs: tuple[FileGrant, ...] = ()
+    limits: Limits = Limits()
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    read_only: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Stack:
+    """A loaded stack: active services and the resources they use, by key, sorted.
+
+    ``inactive`` holds the services that no active profile selects; ``warnings`` what the loader
+    wants said once.
+    """
+
+    name: str
+    directory: str
+    files: tuple[str, ...]
+    services: Mapping[str, Service] = attrs.field(factory=dict)
+    inactive: Mapping[str, Service] = attrs.field(factory=dict)
+    networks: Mapping[str, NetworkDefinition] = attrs.field(factory=dict)
+    volumes: Mapping[str, VolumeDefinition] = attrs.field(factory=dict)
+    configs: Mapping[str, FileDefinition] = attrs.field(factory=dict)
+    secrets: Mapping[str, FileDefinition] = attrs.field(factory=dict)
+    warnings: tuple[str, ...] = ()
