@@ -1,0 +1,57 @@
+"""The capabilities the engine works with, opened once per process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from composer.engine.records import Records
+from composer.engine.volumes import Volumes
+from composer.host.database import Database
+
+if TYPE_CHECKING:
+    from composer.host.paths import Paths
+    from composer.image.store import Store
+    from composer.model.protocols import Builder
+    from composer.network.driver import LinuxNetwork
+    from composer.runtime.driver import OciRuntime
+
+
+@attrs.frozen(kw_only=True)
+class Drivers:
+    """Everything below the engine.  One per process; safe from several threads."""
+
+    paths: Paths
+    database: Database
+    records: Records
+    images: Store
+    runtime: OciRuntime
+    network: LinuxNetwork
+    volumes: Volumes
+    builder: Builder
+
+
+def open_drivers(paths: Paths) -> Drivers:
+    """Open (and make) the store below ``paths``; imports the drivers only now."""
+    from composer.dockerfile.builder import DockerfileBuilder  # noqa: PLC0415 -- off the thin client's path
+    from composer.image.store import Store  # noqa: PLC0415
+    from composer.network.driver import LinuxNetwork  # noqa: PLC0415
+    from composer.runtime.driver import OciRuntime  # noqa: PLC0415
+
+    paths.make()
+    database = Database(paths.database)
+    records = Records(database)
+    images = Store(paths, database)
+    runtime = OciRuntime(paths)
+    network = LinuxNetwork(paths, database)
+    return Drivers(
+        paths=paths,
+        database=database,
+        records=records,
+        images=images,
+        runtime=runtime,
+        network=network,
+        volumes=Volumes(paths, records),
+        builder=DockerfileBuilder(images, runtime, network),
+    )

@@ -1,0 +1,116 @@
+"""Takes one snapshot of everything that exists of a stack: kernel first, records for the rest.
+
+Nothing is decided here.  A record says what a container is; the runtime says whether its first
+process lives (pid, start time and boot id together), the network driver which links exist.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.model.container import (
+    ContainerState,
+    Health,
+    Observed,
+    ObservedContainer,
+    ObservedNetwork,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from composer.engine.drivers import Drivers
+    from composer.engine.records import ContainerRecord
+    from composer.model.protocols import NetworkState, RuntimeState
+
+EXIT_UNKNOWN = 255
+"""The exit code of a process whose monitor could not record one (reliability rule 7)."""
+
+
+def observe(drivers: Drivers, stack: str, references: Iterable[str] = ()) -> Observed:
+    """The stack as it is now; ``references`` are the images to look up."""
+    records = drivers.records.containers(stack)
+    networks = drivers.network.observe(stack)
+    links = drivers.network.links(stack) if records else {}
+    addresses: dict[str, dict[str, str]] = {}
+    if records:
+        for endpoint in drivers.network.endpoints(stack):
+            addresses.setdefault(endpoint.container_id, {})[endpoint.network] = endpoint.address
+    members = [record.id for record in records]
+    return Observed(
+        containers=tuple(
+            _container(drivers, record, links.get(record.id, frozenset()), addresses.get(record.id, {}))
+            for record in records
+        ),
+        networks={
+            name: _network(state, sum(name in addresses.get(member, {}) for member in members))
+            for name, state in sorted(networks.items())
+        },
+        volumes=drivers.volumes.observe(stack),
+        images=_images(drivers, references),
+    )
+
+
+def _images(drivers: Drivers, references: Iterable[str]) -> Mapping[str, str]:
+    found = {}
+    for reference in sorted(set(references)):
+        image = drivers.images.find(reference)
+        if image is not None:
+            found[reference] = image.id
+    return found
+
+
+def _network(state: NetworkState, members: int) -> ObservedNetwork:
+    return ObservedNetwork(
+        spec=state.spec,
+        subnet=state.subnet,
+        gateway=state.gateway,
+        bridge=state.bridge,
+        damage=state.damage,
+        members=members,
+    )
+
+
+def _container(
+    drivers: Drivers, record: ContainerRecord, links: frozenset[str], addresses: Mapping[str, str]
+) -> ObservedContainer:
+    now = drivers.runtime.state(record.id)
+    state = state_of(record, now)
+    is_running = state is ContainerState.RUNNING
+    has_ended = state is ContainerState.EXITED
+    return ObservedContainer(
+        id=record.id,
+        spec=record.spec,
+        generation=record.generation,
+        state=state,
+        wish=record.wish,
+        pid=now.init.pid if is_running and now.init else 0,
+        exit_code=exit_code_of(record, now) if has_ended else None,
+        oom_killed=record.oom_killed or (has_ended and now.oom_killed),
+        created_at=record.created_at,
+        started_at=record.started_at,
+        finished_at=record.finished_at or now.finished_at if has_ended else 0.0,
+        restart_count=record.restart_count,
+        health=record.health if is_running else Health.NONE,
+        is_monitored=now.is_monitored,
+        attached={name: addresses[name] for name in sorted(links) if name in addresses},
+        ports=drivers.network.published(record.id) if record.spec.ports else (),
+    )
+
+
+def state_of(record: ContainerRecord, now: RuntimeState) -> ContainerState:
+    """What a container is, from its record and what the kernel says."""
+    if record.phase != "ready":
+        return ContainerState.BROKEN
+    if now.is_running:
+        return ContainerState.RUNNING
+    if record.started_at:
+        return ContainerState.EXITED
+    return ContainerState.CREATED
+
+
+def exit_code_of(record: ContainerRecord, now: RuntimeState) -> int:
+    """The recorded exit code, else conmon's, else "unknown"."""
+    if record.exit_code is not None:
+        return record.exit_code
+    return EXIT_UNKNOWN if now.exit_code is None else now.exit_code
