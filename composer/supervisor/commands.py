@@ -1,0 +1,268 @@
+"""What a supervisor answers: each command of the socket, as a small handler.
+
+Arguments arrive as plain JSON; each handler turns them into typed options at once.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from composer import errors
+from composer.model.quantity import Duration
+from composer.planner import desired, reconcile, teardown
+from composer.supervisor import loading
+from composer.supervisor.control import Command, Ending, Request
+from composer.supervisor.converge import is_empty
+from composer.supervisor.watch import signal_number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from composer.engine.drivers import Drivers
+    from composer.model.container import ContainerSpec
+    from composer.model.stack import Stack
+    from composer.supervisor.converge import Convergence
+    from composer.supervisor.journal import Journal
+    from composer.supervisor.loading import Loader
+    from composer.supervisor.watch import Watch
+
+Answer = dict[str, object]
+
+
+class Commands:
+    """The handlers of one supervisor."""
+
+    def __init__(
+        self,
+        drivers: Drivers,
+        convergence: Convergence,
+        watch: Watch,
+        journal: Journal,
+        loader: Loader,
+    ) -> None:
+        self._drivers = drivers
+        self._convergence = convergence
+        self._watch = watch
+        self._journal = journal
+        self._loader = loader
+        self.is_ending = False
+
+    def table(self) -> dict[str, Command]:
+        """Every command by its name on the wire."""
+        return {
+            "ping": Command(handler=self._ping),
+            "up": Command(handler=self._up),
+            "down": Command(handler=self._down),
+            "start": Command(handler=self._change),
+            "stop": Command(handler=self._change),
+            "restart": Command(handler=self._change),
+            "kill": Command(handler=self._kill),
+            "ps": Command(handler=self._ps),
+            "run": Command(handler=self._run),
+            "run_start": Command(handler=self._run_start),
+            "remove_one_off": Command(handler=self._remove_one_off),
+            "wait": Command(handler=self._wait, ends_with_client=True),
+            "wait_any": Command(handler=self._wait_any, ends_with_client=True),
+            "events": Command(handler=self._events, ends_with_client=True),
+        }
+
+    # ------------------------------------------------------------------ the stack
+
+    async def _ping(self, _request: Request) -> Answer:
+        return {"pid": os.getpid()}
+
+    async def _up(self, request: Request) -> Answer:
+        self._refuse_when_ending()
+        arguments = request.arguments
+        services = _texts(arguments, "services")
+        stack = await self._load(arguments, services)
+        options = reconcile.UpOptions(
+            services=services,
+            build=bool(arguments.get("build")),
+            force_recreate=bool(arguments.get("force_recreate")),
+            no_deps=bool(arguments.get("no_deps")),
+            scale=_scale(arguments.get("scale")),
+            remove_orphans=bool(arguments.get("remove_orphans")),
+            timeout=_duration(arguments.get("timeout")),
+            wait=bool(arguments.get("wait")),
+        )
+        changed, warnings = await self._convergence.up(
+            stack, options, request.say, wait_timeout=_seconds(arguments.get("wait_timeout"))
+        )
+        answer: Answer = {"changed": changed, "warnings": list(warnings)}
+        if changed or arguments.get("rows"):
+            answer["containers"] = await self._convergence.rows()
+        return answer
+
+    async def _down(self, request: Request) -> Answer:
+        arguments = request.arguments
+        stack = await self._load(arguments, ()) if arguments.get("source") else None
+        images = arguments.get("rmi")
+        options = teardown.DownOptions(
+            volumes=bool(arguments.get("volumes")),
+            remove_orphans=bool(arguments.get("remove_orphans")),
+            images=str(images) if images else None,
+            timeout=_duration(arguments.get("timeout")),
+            services=_texts(arguments, "services"),
+        )
+        return {"changed": await self._convergence.down(stack, options, request.say)}
+
+    async def end_if_empty(self) -> bool:
+        """Whether nothing is left to look after; from then on requests go to a successor."""
+        if self._convergence.lock.locked() or not is_empty(await self._convergence.observe()):
+            return False
+        self.is_ending = True
+        self._drivers.records.forget_stack(self._convergence.name)
+        return True
+
+    async def _change(self, request: Request) -> Answer:
+        self._refuse_when_ending()
+        arguments = request.arguments
+        changed = await self._convergence.change(
+            request.command, _texts(arguments, "services"), _seconds(arguments.get("timeout")), request.say
+        )
+        return {"changed": changed}
+
+    async def _kill(self, request: Request) -> Answer:
+        number = signal_number(str(request.arguments.get("signal") or "SIGKILL"))
+        count = await self._convergence.kill(_texts(request.arguments, "services"), number)
+        return {"killed": count}
+
+    async def _ps(self, _request: Request) -> Answer:
+        self._refuse_when_ending()
+        return {"containers": await self._convergence.rows()}
+
+    # ------------------------------------------------------------------ one-off containers
+
+    async def _run(self, request: Request) -> Answer:
+        self._refuse_when_ending()
+        arguments = request.arguments
+        service = str(arguments.get("service"))
+        stack = await self._load(arguments, (service,))
+        if service not in stack.services:
+            message = f"no such service: {service}"
+            raise errors.UsageError(message, hint=f"There are: {', '.join(stack.services) or 'none'}.")
+        name = str(arguments.get("name") or f"{stack.name}-{service}-run-{secrets.token_hex(6)}")
+        spec_of = partial(_one_off_spec, stack, service, name, arguments)
+        container_id = await self._convergence.prepare_one_off(
+            stack, spec_of, request.say, no_deps=bool(arguments.get("no_deps")), service=service
+        )
+        return {
+            "id": container_id,
+            "name": name,
+            "socket": str(self._drivers.runtime.attach_socket(container_id)),
+            "log": str(self._drivers.paths.container_data(container_id) / "log"),
+        }
+
+    async def _run_start(self, request: Request) -> Answer:
+        await self._watch.start(str(request.arguments.get("id")), {})
+        return {}
+
+    async def _remove_one_off(self, request: Request) -> Answer:
+        container_id = str(request.arguments.get("id"))
+        await self._watch.stop(container_id, 0.0)
+        await self._watch.remove(container_id, with_anonymous_volumes=True)
+        return {}
+
+    # ------------------------------------------------------------------ waiting
+
+    async def _wait(self, request: Request) -> Answer:
+        codes: dict[str, int] = {}
+
+        async def one(container_id: str) -> None:
+            codes[container_id] = (await self._watch.wait_end(container_id)).exit_code
+
+        async with trio.open_nursery() as nursery:
+            for container_id in _texts(request.arguments, "ids"):
+                nursery.start_soon(one, container_id)
+        return {"exit_codes": codes}
+
+    async def _wait_any(self, request: Request) -> Answer:
+        first: Answer = {}
+
+        async def one(container_id: str, scope: trio.CancelScope) -> None:
+            ended = await self._watch.wait_end(container_id)
+            if not first:
+                first.update(id=container_id, exit_code=ended.exit_code)
+            scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            for container_id in _texts(request.arguments, "ids"):
+                nursery.start_soon(one, container_id, nursery.cancel_scope)
+        return first
+
+    async def _events(self, request: Request) -> Answer:
+        since = _seconds(request.arguments.get("since"))
+        if since is not None:
+            for event in self._journal.since(since):
+                request.say(dict(event))
+        unsubscribe = self._journal.subscribe(request.say)
+        try:
+            await trio.sleep(math.inf)
+        finally:
+            unsubscribe()
+        raise errors.InternalError("waited for ever")
+
+    # ------------------------------------------------------------------ inner
+
+    async def _load(self, arguments: Mapping[str, object], services: tuple[str, ...]) -> Stack:
+        source = arguments.get("source")
+        if not isinstance(source, dict):
+            raise errors.UsageError("the request names no stack file")
+        request = loading.request_from(source, services)
+        loaded = await trio.to_thread.run_sync(self._loader.load, request)
+        stack: Stack = loaded.stack
+        if stack.name != self._convergence.name:
+            message = f"this is the supervisor of {self._convergence.name}, the file is of {stack.name}"
+            raise errors.UsageError(message)
+        return stack
+
+    def _refuse_when_ending(self) -> None:
+        if self.is_ending:
+            raise Ending
+
+
+def _one_off_spec(
+    stack: Stack, service: str, name: str, arguments: Mapping[str, object], images: Mapping[str, str]
+) -> ContainerSpec:
+    environment = arguments.get("environment")
+    command, entrypoint = arguments.get("command"), arguments.get("entrypoint")
+    return desired.one_off_spec(
+        stack,
+        service,
+        1,
+        images,
+        command=tuple(str(word) for word in command) if isinstance(command, list) else None,
+        entrypoint=tuple(str(word) for word in entrypoint) if isinstance(entrypoint, list) else None,
+        environment={str(k): str(v) for k, v in environment.items()} if isinstance(environment, dict) else {},
+        user=str(arguments["user"]) if arguments.get("user") else None,
+        working_dir=str(arguments["working_dir"]) if arguments.get("working_dir") else None,
+        tty=bool(arguments.get("tty")),
+        stdin_open=bool(arguments.get("stdin")),
+        name=name,
+    )
+
+
+def _texts(arguments: Mapping[str, object], name: str) -> tuple[str, ...]:
+    value = arguments.get(name)
+    return tuple(str(item) for item in value) if isinstance(value, list) else ()
+
+
+def _scale(value: object) -> dict[str, int]:
+    return {str(name): int(count) for name, count in value.items()} if isinstance(value, dict) else {}
+
+
+def _seconds(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _duration(value: object) -> Duration | None:
+    seconds = _seconds(value)
+    return None if seconds is None else Duration.of_seconds(seconds)
+

@@ -1,0 +1,319 @@
+"""Turns requests into plans and carries them out: observe, decide (purely), act, say what happened.
+
+One change at a time: requests that change the stack queue for one lock, in the order they came.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar, assert_never
+
+import trio
+
+from composer import errors
+from composer.engine import executor, observe, status
+from composer.engine.executor import OnFailure
+from composer.host import process
+from composer.model import events
+from composer.model import plan as operations
+from composer.model.protocols import BuildRequest
+from composer.model.quantity import Duration
+from composer.planner import desired, heal, lifecycle, reconcile, teardown
+
+if TYPE_CHECKING:
+    from composer.engine.drivers import Drivers
+    from composer.model.container import Observed, ObservedContainer
+    from composer.model.events import EventSink
+    from composer.model.plan import Operation, Plan
+    from composer.model.stack import Stack
+    from composer.supervisor.loading import Loader
+    from composer.supervisor.watch import Watch
+
+_Result = TypeVar("_Result")
+
+MOST_ROUNDS = 4
+"""Plans that one request may need; two are usual (builds, then containers)."""
+
+
+class Convergence:
+    """The one writer of a stack."""
+
+    def __init__(self, drivers: Drivers, stack: str, watch: Watch, loader: Loader) -> None:
+        cores = os.cpu_count() or 1
+        self.name = stack
+        self.lock = trio.Lock()
+        self._drivers = drivers
+        self._watch = watch
+        self._loader = loader
+        self._stack: Stack | None = None
+        self._material: Mapping[str, bytes] = {}
+        self._builds = trio.CapacityLimiter(max(2, cores))
+        self._threads = trio.CapacityLimiter(2 * cores)
+
+    # ------------------------------------------------------------------ look
+
+    async def observe(self, references: Sequence[str] = ()) -> Observed:
+        """One snapshot of the stack."""
+        return await self._in_thread(partial(observe.observe, self._drivers, self.name, references))
+
+    async def rows(self) -> list[dict[str, object]]:
+        """The containers as ``ps`` shows them."""
+        return list(status.rows_of(await self.observe()))
+
+    def use(self, stack: Stack) -> None:
+        """From now on this is what the user wants."""
+        self._stack = stack
+        self._material = desired.material(stack)
+
+    # ------------------------------------------------------------------ requests
+
+    async def up(
+        self, stack: Stack, options: reconcile.UpOptions, say: EventSink, *, wait_timeout: float | None
+    ) -> tuple[bool, tuple[str, ...]]:
+        """Make the stack what its file says; returns whether anything changed, and warnings."""
+        async with self.lock:
+            self.use(stack)
+            # Recorded before the first effect: a revived supervisor knows that the stack is wanted.
+            self._drivers.records.remember_stack(stack.name, stack.directory, stack.files)
+            changed = False
+            warnings: tuple[str, ...] = stack.warnings
+            with _deadline(wait_timeout) as scope:
+                for _ in range(MOST_ROUNDS):
+                    observed = await self.observe(desired.references(stack))
+                    plan = reconcile.plan_up(stack, observed, options)
+                    warnings = tuple(dict.fromkeys((*warnings, *plan.warnings)))
+                    changed = changed or not plan.is_empty
+                    if not plan.is_empty:
+                        await self._carry_out(plan, say)
+                    if plan.is_final:
+                        break
+                    options = reconcile.after_builds(options)
+            if scope.cancelled_caught:
+                message = f"not everything was ready within {wait_timeout:g} s"
+                raise errors.OperationFailed(message, hint="See `composer ps` and `composer logs`.")
+            return changed, warnings
+
+    async def down(
+        self, stack: Stack | None, options: teardown.DownOptions, say: EventSink
+    ) -> bool:
+        """Take away what the options name; returns whether anything was there."""
+        async with self.lock:
+            everything = not options.services
+            if everything:
+                self._drivers.records.mark_down(self.name)
+            references = desired.references(stack) if stack else ()
+            plan = teardown.plan_down(stack, await self.observe(references), options)
+            await self._carry_out(plan, say, on_failure=OnFailure.GO_ON)
+            return not plan.is_empty
+
+    async def change(
+        self, verb: str, services: tuple[str, ...], timeout: float | None, say: EventSink
+    ) -> bool:
+        """``start``, ``stop`` or ``restart`` of existing containers."""
+        async with self.lock:
+            observed = await self.observe()
+            self._check_services(services, observed)
+            grace = None if timeout is None else Duration.of_seconds(timeout)
+            if verb == "start":
+                plan = lifecycle.plan_start(self._stack, observed, services)
+            elif verb == "stop":
+                plan = lifecycle.plan_stop(self._stack, observed, services, grace)
+            else:
+                plan = lifecycle.plan_restart(self._stack, observed, services, grace)
+            await self._carry_out(plan, say)
+            return not plan.is_empty
+
+    async def kill(self, services: tuple[str, ...], number: int) -> int:
+        """Signal the running containers of the services; returns how many there were."""
+        observed = await self.observe()
+        self._check_services(services, observed)
+        victims = [c for c in observed.containers if c.is_running and _is_meant(c, services)]
+        async with trio.open_nursery() as nursery:
+            for victim in victims:
+                nursery.start_soon(self._watch.kill, victim.id, number)
+        return len(victims)
+
+    async def heal(self, say: EventSink) -> None:
+        """Put back what the kernel lost of networks and links, if nothing else is under way."""
+        try:
+            self.lock.acquire_nowait()
+        except trio.WouldBlock:
+            return
+        try:
+            plan = heal.plan_heal(await self.observe())
+            if not plan.is_empty:
+                await self._carry_out(plan, say)
+        finally:
+            self.lock.release()
+
+    async def adopt(self) -> None:
+        """Take over what a former supervisor left: processes, ports, names."""
+        for kind, resource in self._drivers.records.take_unfinished(self.name):
+            del kind, resource  # each is found again by its derived name when the next plan runs
+        await self._in_thread(partial(self._drivers.network.reserve, self.name))
+        records = [
+            record for record in self._drivers.records.containers(self.name) if record.phase == "ready"
+        ]
+        async with trio.open_nursery() as nursery:
+            for record in records:
+                nursery.start_soon(self._watch.adopt, record)
+
+    def _check_services(self, services: tuple[str, ...], observed: Observed) -> None:
+        known = {container.spec.service for container in observed.containers}
+        if self._stack is not None:
+            known |= self._stack.services.keys() | self._stack.inactive.keys()
+        unknown = [service for service in services if service not in known]
+        if unknown:
+            message = f"no such service: {', '.join(unknown)}"
+            raise errors.UsageError(message, hint=f"There are: {', '.join(sorted(known)) or 'none'}.")
+
+    # ------------------------------------------------------------------ carrying out
+
+    async def _carry_out(
+        self, plan: Plan, say: EventSink, *, on_failure: OnFailure = OnFailure.SKIP_DEPENDENTS
+    ) -> None:
+        failures = await executor.run_plan(plan, partial(self.perform, say), say, on_failure=on_failure)
+        if not failures:
+            return
+        if len(failures) > 1:
+            for failure in failures[1:]:
+                say(events.message("error", failure.error.message))
+        raise failures[0].error
+
+    async def perform(self, say: EventSink, operation: Operation) -> None:
+        """Do one operation; the record of the intent outlives us only if we are killed."""
+        if isinstance(operation, operations.AwaitCondition):
+            await self._watch.wait_condition(self._id_of(operation.name), operation.condition)
+            return
+        with self._drivers.records.operation(self.name, operation.action, operation.resource):
+            await self._perform(say, operation)
+
+    async def _perform(self, say: EventSink, operation: Operation) -> None:  # noqa: C901, PLR0912 -- flat
+        drivers, watch = self._drivers, self._watch
+        match operation:
+            case operations.BuildImage():
+                await self._build(operation, say)
+            case operations.RemoveImage():
+                await self._in_thread(partial(drivers.images.remove, operation.image))
+            case operations.CreateNetwork() | operations.RepairNetwork():
+                await self._in_thread(partial(drivers.network.create, operation.spec))
+            case operations.RemoveNetwork():
+                await self._in_thread(partial(drivers.network.remove, operation.name))
+            case operations.CreateVolume():
+                await self._in_thread(partial(drivers.volumes.create, operation.spec))
+            case operations.RemoveVolume():
+                await self._in_thread(partial(drivers.volumes.remove, operation.name))
+            case operations.CreateContainer():
+                await watch.create(operation.spec, self._material)
+            case operations.StartContainer():
+                await watch.start(self._id_of(operation.name), self._material)
+            case operations.StopContainer():
+                grace = None if operation.grace is None else operation.grace.seconds
+                await watch.stop(operation.id, grace)
+            case operations.RemoveContainer():
+                await watch.remove(
+                    operation.id, with_anonymous_volumes=operation.with_anonymous_volumes
+                )
+            case operations.ReconnectContainer():
+                await self._reconnect(operation)
+            case operations.UpdateLimits():
+                await self._in_thread(
+                    partial(drivers.runtime.update_limits, operation.id, operation.limits)
+                )
+                drivers.records.set_spec(operation.id, operation.spec)
+            case operations.AwaitCondition():
+                raise errors.InternalError("waiting is not an effect")
+            case _:
+                assert_never(operation)
+
+    async def _build(self, operation: operations.BuildImage, say: EventSink) -> None:
+        from pathlib import Path  # noqa: PLC0415
+
+        build = operation.build
+        request = BuildRequest(
+            context=Path(build.context),
+            dockerfile=build.dockerfile,
+            dockerfile_inline=build.dockerfile_inline,
+            args={name: value for name, value in build.args.items() if value is not None},
+            target=build.target,
+            tags=(operation.image,),
+            no_cache=operation.no_cache,
+        )
+        token = trio.lowlevel.current_trio_token()
+
+        def say_line(line: str) -> None:
+            token.run_sync_soon(say, events.log(operation.resource, line))
+
+        flag = process.StopFlag()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_set_when_cancelled, flag)
+            await trio.to_thread.run_sync(
+                self._drivers.builder.build, request, say_line, flag, limiter=self._builds
+            )
+            nursery.cancel_scope.cancel()
+
+    async def _reconnect(self, operation: operations.ReconnectContainer) -> None:
+        state = await self._in_thread(partial(self._drivers.runtime.state, operation.id))
+        if state.init is None or not state.is_running:
+            return  # it ended meanwhile; its restart policy has the word
+        await self._in_thread(
+            partial(self._drivers.network.reconnect, operation.id, state.init.pid, operation.network)
+        )
+
+    def _id_of(self, name: str) -> str:
+        record = self._drivers.records.container_named(self.name, name)
+        if record is None:
+            message = f"container {name} is gone"
+            raise errors.OperationFailed(message, hint="Run the command again.")
+        return record.id
+
+    async def _in_thread(self, call: Callable[[], _Result]) -> _Result:
+        return await trio.to_thread.run_sync(call, limiter=self._threads)
+
+    # ------------------------------------------------------------------ one-off containers
+
+    async def prepare_one_off(
+        self, stack: Stack, spec_of: Callable[[Mapping[str, str]], object], say: EventSink, *, no_deps: bool,
+        service: str,
+    ) -> str:
+        """Bring up what the service needs, make its one-off container ready to start; returns its id."""
+        from composer.model.container import ContainerSpec  # noqa: PLC0415
+
+        async with self.lock:
+            self.use(stack)
+            self._drivers.records.remember_stack(stack.name, stack.directory, stack.files)
+            needed = () if no_deps else tuple(sorted(stack.services[service].depends_on))
+            options = reconcile.UpOptions(services=needed)
+            observed = await self.observe(desired.references(stack))
+            plan = reconcile.plan_one_off(stack, observed, service, options)
+            if not plan.is_empty:
+                await self._carry_out(plan, say)
+            observed = await self.observe(desired.references(stack))
+            spec = spec_of(observed.images)
+            assert isinstance(spec, ContainerSpec)
+            container_id = await self._watch.create(spec, self._material)
+            await self._watch.prepare(container_id, self._material)
+            return container_id
+
+
+async def _set_when_cancelled(flag: process.StopFlag) -> None:
+    try:
+        await trio.sleep_forever()
+    finally:
+        flag.set()
+
+
+def _deadline(seconds: float | None) -> trio.CancelScope:
+    return trio.CancelScope() if seconds is None else trio.move_on_after(seconds)
+
+
+def _is_meant(container: ObservedContainer, services: tuple[str, ...]) -> bool:
+    return not container.spec.one_off and (not services or container.spec.service in services)
+
+
+def is_empty(observed: Observed) -> bool:
+    """Whether nothing is left that a supervisor would look after."""
+    return not observed.containers and not observed.networks
+

@@ -1,0 +1,502 @@
+"""Watches the containers of one stack: their ends, their restarts, their health, their names.
+
+One ``Watched`` per container that runs or ran under this supervisor.  Its process is held by a
+pidfd opened before the program runs, so an end is never missed and never mistaken for another
+process's.  All decisions (restart or not, healthy or not) are made by the pure functions of
+``planner.restart`` and ``planner.health``; this module carries them out.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import trio
+
+from composer import errors
+from composer.engine.containers import Containers, Ended, Material, Prepared
+from composer.model.container import Health, Wish
+from composer.model.protocols import ExecRequest
+from composer.model.stack import Condition
+from composer.planner import health as health_rules
+from composer.planner import restart as restart_rules
+from composer.supervisor import reports
+
+if TYPE_CHECKING:
+    from composer.engine.drivers import Drivers
+    from composer.engine.records import ContainerRecord
+    from composer.model.container import ContainerSpec
+    from composer.model.stack import Healthcheck
+    from composer.planner.health import HealthSettings, HealthState
+    from composer.supervisor.journal import Journal
+    from composer.supervisor.resolver import Resolver
+
+KILL_DEADLINE = 10.0
+"""Seconds within which a process that got SIGKILL must be gone, or we report it."""
+
+_Result = TypeVar("_Result")
+
+
+class Watched:
+    """The mutable state of one container; owned by ``Watch``."""
+
+    def __init__(self, container_id: str, spec: ContainerSpec) -> None:
+        self.id = container_id
+        self.spec = spec
+        self.lock = trio.Lock()
+        self.is_running = False
+        self.is_prepared = False
+        self.pidfd = -1
+        self.began = -math.inf
+        self.ended: Ended | None = None
+        self.health = Health.NONE
+        self.last_probe = b""
+        self.restart_delay = 0.0
+        self.restart_pending: trio.CancelScope | None = None
+        self.probing: trio.CancelScope | None = None
+        self.changed = trio.Event()
+
+    def announce(self) -> None:
+        """Wake everybody who waits for a change of this container."""
+        changed, self.changed = self.changed, trio.Event()
+        changed.set()
+
+
+class Watch:
+    """Every container of the stack that this supervisor looks after."""
+
+    def __init__(
+        self, drivers: Drivers, resolver: Resolver, journal: Journal, nursery: trio.Nursery
+    ) -> None:
+        cores = os.cpu_count() or 1
+        self._drivers = drivers
+        self._containers = Containers(drivers)
+        self._resolver = resolver
+        self._journal = journal
+        self._nursery = nursery
+        self._watched: dict[str, Watched] = {}
+        self._prepared: dict[str, Prepared] = {}
+        # More than twice the cores gains nothing when starting (docs/performance.md, concurrency).
+        self._starts = trio.CapacityLimiter(2 * cores)
+        self._ends = trio.CapacityLimiter(4 * cores)
+        self._probes = trio.CapacityLimiter(2 * cores)
+
+    # ------------------------------------------------------------------ create and remove
+
+    async def create(self, spec: ContainerSpec, material: Material) -> str:
+        """Make a container on disk; returns its id."""
+        container_id = await self._in_thread(
+            self._starts, partial(self._containers.create, spec, material)
+        )
+        self._journal.emit(container_id, spec, "create")
+        return container_id
+
+    async def remove(self, container_id: str, *, with_anonymous_volumes: bool) -> None:
+        """Remove a container that was stopped."""
+        watched = self._watched.get(container_id)
+        record = self._drivers.records.container(container_id)
+        if record is None:
+            return
+        async with watched.lock if watched else trio.Lock():
+            await self._in_thread(
+                self._ends,
+                partial(
+                    self._containers.remove, container_id, with_anonymous_volumes=with_anonymous_volumes
+                ),
+            )
+            self._journal.emit(container_id, record.spec, "destroy")
+            if watched:
+                del self._watched[container_id]
+                watched.announce()
+
+    # ------------------------------------------------------------------ start
+
+    async def start(self, container_id: str, material: Material) -> None:
+        """Start a container on request: its restart count begins anew."""
+        watched = self._of(self._containers.record_of(container_id))
+        self._cancel_restart(watched)
+        async with watched.lock:
+            if watched.is_running:
+                return
+            self._drivers.records.set_restart_count(container_id, 0)
+            watched.restart_delay = 0.0
+            if not watched.is_prepared:
+                await self._prepare(watched, material)
+            await self._let_run(watched)
+
+    async def prepare(self, container_id: str, material: Material) -> None:
+        """Everything but the program itself (``run`` attaches before ``start``)."""
+        watched = self._of(self._containers.record_of(container_id))
+        async with watched.lock:
+            if not watched.is_running and not watched.is_prepared:
+                await self._prepare(watched, material)
+
+    async def _prepare(self, watched: Watched, material: Material) -> None:
+        spec = watched.spec
+        self._containers.wish(watched.id, Wish.RUNNING)
+        if spec.files and not self._drivers.runtime.has_files(watched.id):
+            self._containers.write_material(watched.id, spec, material)
+        try:
+            prepared = await self._in_thread(
+                self._starts, partial(self._containers.prepare, watched.id)
+            )
+        except errors.ComposerError:
+            self._containers.wish(watched.id, Wish.CREATED)
+            raise
+        self._prepared[watched.id] = prepared
+        descriptor = self._drivers.runtime.descriptor_of(watched.id)
+        if descriptor is None:
+            await self._in_thread(self._ends, partial(self._containers.settle, watched.id))
+            message = f"{spec.name}: its first process died before it was started"
+            raise errors.RuntimeFailure(message)
+        watched.pidfd = descriptor
+        await self._resolver.add(watched.id, prepared.identity.pid)
+        watched.is_prepared = True
+
+    async def _let_run(self, watched: Watched) -> None:
+        prepared = self._prepared.pop(watched.id)
+        watched.is_prepared = False
+        try:
+            await self._in_thread(self._starts, partial(self._containers.start, prepared))
+        except errors.ComposerError:
+            self._containers.wish(watched.id, Wish.CREATED)
+            await self._resolver.remove(watched.id)
+            os.close(watched.pidfd)
+            watched.pidfd = -1
+            raise
+        self._begin(watched, began=trio.current_time())
+        self._journal.emit(watched.id, watched.spec, "start")
+
+    def _begin(self, watched: Watched, *, began: float, health: Health = Health.NONE) -> None:
+        watched.is_running = True
+        watched.began = began
+        watched.ended = None
+        watched.health = health
+        watched.last_probe = b""
+        self._nursery.start_soon(self._follow, watched)
+        settings = self._health_settings(watched.spec)
+        if settings is not None:
+            if health is Health.NONE:
+                self._set_health(watched, Health.STARTING)
+            watched.probing = trio.CancelScope()
+            self._nursery.start_soon(self._probe, watched, settings, watched.probing)
+        watched.announce()
+
+    # ------------------------------------------------------------------ adopt
+
+    async def adopt(self, record: ContainerRecord) -> None:
+        """Take over one complete container after a former supervisor's death."""
+        watched = self._of(record)
+        descriptor = self._drivers.runtime.descriptor_of(record.id)
+        state = await self._in_thread(
+            self._ends, partial(self._drivers.runtime.state, record.id)
+        )
+        if descriptor is not None and state.is_running and state.init is not None:
+            watched.pidfd = descriptor
+            await self._resolver.add(record.id, state.init.pid)
+            ran_for = max(0.0, time.time() - record.started_at)
+            self._begin(watched, began=trio.current_time() - ran_for, health=record.health)
+            return
+        if descriptor is not None:
+            os.close(descriptor)
+        if not record.started_at:
+            return
+        ended = await self._in_thread(self._ends, partial(self._containers.settle, record.id))
+        watched.ended = ended
+        if record.exit_code is None:
+            self._emit_end(watched, ended)
+        ran_for = max(0.0, ended.finished_at - record.started_at)
+        self._decide_restart(watched, ended, ran_for)
+
+    # ------------------------------------------------------------------ the end of a process
+
+    async def _follow(self, watched: Watched) -> None:
+        await trio.lowlevel.wait_readable(watched.pidfd)
+        trio.lowlevel.notify_closing(watched.pidfd)
+        os.close(watched.pidfd)
+        watched.pidfd = -1
+        ran_for = trio.current_time() - watched.began
+        if watched.probing is not None:
+            watched.probing.cancel()
+            watched.probing = None
+        await self._resolver.remove(watched.id)
+        ended = await self._in_thread(self._ends, partial(self._containers.settle, watched.id))
+        watched.is_running = False
+        watched.ended = ended
+        watched.health = Health.NONE
+        self._emit_end(watched, ended)
+        self._decide_restart(watched, ended, ran_for)
+        watched.announce()
+
+    def _emit_end(self, watched: Watched, ended: Ended) -> None:
+        if ended.oom_killed:
+            self._journal.emit(watched.id, watched.spec, "oom")
+        self._journal.emit(watched.id, watched.spec, "die", {"exitCode": str(ended.exit_code)})
+
+    def _decide_restart(self, watched: Watched, ended: Ended, ran_for: float) -> None:
+        record = self._drivers.records.container(watched.id)
+        if record is None or record.phase != "ready":
+            return
+        decision = restart_rules.decide(
+            watched.spec.restart,
+            exit_code=ended.exit_code,
+            wish=record.wish,
+            restart_count=record.restart_count,
+            ran_for=ran_for,
+            previous_delay=watched.restart_delay,
+        )
+        if isinstance(decision, restart_rules.Restart):
+            watched.restart_delay = decision.delay
+            watched.restart_pending = trio.CancelScope()
+            self._nursery.start_soon(
+                self._restart_later, watched, decision.delay, record.restart_count, watched.restart_pending
+            )
+
+    async def _restart_later(
+        self, watched: Watched, delay: float, count: int, scope: trio.CancelScope
+    ) -> None:
+        with scope:
+            await trio.sleep(delay)
+            async with watched.lock:
+                record = self._drivers.records.container(watched.id)
+                if record is None or record.wish is not Wish.RUNNING or watched.is_running:
+                    return
+                with trio.CancelScope(shield=True):
+                    self._drivers.records.set_restart_count(watched.id, count + 1)
+                    watched.restart_pending = None
+                    await self._restart(watched)
+
+    async def _restart(self, watched: Watched) -> None:
+        try:
+            await self._prepare(watched, {})
+            await self._let_run(watched)
+        except errors.ComposerError as error:
+            # The next command tells the user; until then the journal does.
+            self._journal.emit(watched.id, watched.spec, "restart_failed", {"error": error.message})
+            watched.announce()
+            return
+        self._journal.emit(watched.id, watched.spec, "restart")
+
+    def _cancel_restart(self, watched: Watched) -> None:
+        if watched.restart_pending is not None:
+            watched.restart_pending.cancel()
+            watched.restart_pending = None
+
+    # ------------------------------------------------------------------ stop
+
+    async def stop(self, container_id: str, grace: float | None) -> None:
+        """Stop signal, grace, SIGKILL; returns when the process is gone and settled."""
+        record = self._drivers.records.container(container_id)
+        if record is None:
+            return
+        self._containers.wish(container_id, Wish.STOPPED)
+        watched = self._of(record)
+        self._cancel_restart(watched)
+        async with watched.lock:
+            if watched.is_prepared:
+                await self._discard(watched)
+                return
+            if not watched.is_running:
+                await self._in_thread(self._ends, partial(self._clean_dead, record))
+                return
+            number = self._stop_signal(record.spec)
+            seconds = record.spec.stop_grace_period / 1e9 if grace is None else grace
+            self._journal.emit(container_id, record.spec, "kill", {"signal": str(int(number))})
+            await self._signal_and_wait(watched, number, seconds)
+            self._journal.emit(container_id, record.spec, "stop")
+
+    async def _signal_and_wait(self, watched: Watched, number: int, seconds: float) -> None:
+        runtime = self._drivers.runtime
+        runtime.kill(watched.id, number)
+        if number != signal.SIGKILL:
+            with trio.move_on_after(seconds):
+                await self.wait_end(watched.id)
+            if not watched.is_running:
+                return
+            runtime.kill(watched.id, signal.SIGKILL)
+        with trio.move_on_after(KILL_DEADLINE):
+            await self.wait_end(watched.id)
+        if watched.is_running:
+            await self._in_thread(self._ends, partial(runtime.kill_all, watched.id))
+            with trio.move_on_after(KILL_DEADLINE):
+                await self.wait_end(watched.id)
+        if watched.is_running:
+            message = f"{watched.spec.name} does not die (its process hangs in the kernel)"
+            raise errors.RuntimeFailure(message, hint="See `dmesg`; a hung mount is the usual cause.")
+
+    async def _discard(self, watched: Watched) -> None:
+        """A prepared container is not to run after all."""
+        prepared = self._prepared.pop(watched.id)
+        watched.is_prepared = False
+        await self._resolver.remove(watched.id)
+        os.close(watched.pidfd)
+        watched.pidfd = -1
+        prepared.namespace.close()
+        await self._in_thread(self._ends, partial(self._containers.settle, watched.id))
+
+    def _clean_dead(self, record: ContainerRecord) -> None:
+        """What a dead supervisor may have left of a container that does not run."""
+        state = self._drivers.runtime.state(record.id)
+        if state.exists and not state.is_running:
+            self._drivers.network.disconnect(record.id)
+            self._drivers.runtime.release(record.id)
+
+    async def kill(self, container_id: str, number: int) -> None:
+        """Send a signal; SIGKILL counts as a stop on request, as with Docker."""
+        record = self._containers.record_of(container_id)
+        watched = self._of(record)
+        if number == signal.SIGKILL:
+            self._containers.wish(container_id, Wish.STOPPED)
+            self._cancel_restart(watched)
+        if watched.is_running:
+            self._journal.emit(container_id, record.spec, "kill", {"signal": str(int(number))})
+            self._drivers.runtime.kill(container_id, number)
+            if number == signal.SIGKILL:
+                with trio.move_on_after(KILL_DEADLINE):
+                    await self.wait_end(container_id)
+
+    def _stop_signal(self, spec: ContainerSpec) -> int:
+        image = self._drivers.images.find(spec.image_id)
+        name = spec.stop_signal or (image.config.stop_signal if image else "") or "SIGTERM"
+        return signal_number(name)
+
+    # ------------------------------------------------------------------ wait
+
+    async def wait_end(self, container_id: str) -> Ended:
+        """Wait until the container's process ended and no restart is due."""
+        watched = self._of(self._containers.record_of(container_id))
+        while watched.is_running or watched.restart_pending is not None or watched.is_prepared:
+            await watched.changed.wait()
+        if watched.ended is None:
+            record = self._containers.record_of(container_id)
+            return Ended(
+                exit_code=255 if record.exit_code is None else record.exit_code,
+                oom_killed=record.oom_killed,
+                finished_at=record.finished_at,
+            )
+        return watched.ended
+
+    async def wait_condition(self, container_id: str, condition: Condition) -> None:
+        """Wait until a dependency's condition holds; fails as soon as it no longer can."""
+        watched = self._of(self._containers.record_of(container_id))
+        while not self._holds(watched, condition):
+            await watched.changed.wait()
+
+    def _holds(self, watched: Watched, condition: Condition) -> bool:
+        """Whether the condition holds now; raises when it can no longer come to hold."""
+        name = watched.spec.name
+        is_over = not watched.is_running and watched.restart_pending is None
+        exit_code = self._exit_code(watched) if is_over else None
+        if condition is Condition.COMPLETED:
+            if is_over and exit_code == 0:
+                return True
+            if is_over:
+                raise self._failure(watched, f"{name} did not complete: it exited with {exit_code}")
+            return False
+        if is_over:
+            raise self._failure(watched, f"{name} exited with {exit_code}")
+        if condition is Condition.STARTED:
+            return watched.is_running
+        if watched.is_running and watched.probing is None and watched.health is not Health.HEALTHY:
+            message = f"{name} has no healthcheck, so it can never become healthy"
+            raise errors.OperationFailed(message, hint="Give it a healthcheck, or wait for service_started.")
+        if watched.health is Health.UNHEALTHY:
+            raise self._failure(watched, f"{name} is unhealthy")
+        return watched.health is Health.HEALTHY
+
+    def _exit_code(self, watched: Watched) -> int:
+        if watched.ended is not None:
+            return watched.ended.exit_code
+        record = self._containers.record_of(watched.id)
+        return 255 if record.exit_code is None else record.exit_code
+
+    def _failure(self, watched: Watched, sentence: str) -> errors.OperationFailed:
+        log = self._drivers.paths.container_data(watched.id) / "log"
+        return errors.OperationFailed(
+            reports.with_evidence(sentence, log=log, last_probe=watched.last_probe),
+            hint=f"Look at `composer logs {watched.spec.service}`.",
+        )
+
+    def is_running(self, container_id: str) -> bool:
+        """Whether the container's process lives, as far as this supervisor knows."""
+        watched = self._watched.get(container_id)
+        return watched is not None and watched.is_running
+
+    # ------------------------------------------------------------------ health
+
+    def _health_settings(self, spec: ContainerSpec) -> HealthSettings | None:
+        image = self._drivers.images.find(spec.image_id)
+        of_image: Healthcheck | None = image.config.healthcheck if image else None
+        return health_rules.effective(spec.healthcheck, of_image)
+
+    async def _probe(
+        self, watched: Watched, settings: HealthSettings, scope: trio.CancelScope
+    ) -> None:
+        state: HealthState = health_rules.initial(watched.health)
+        probes = 0
+        with scope:
+            while True:
+                since = trio.current_time() - watched.began
+                await trio.sleep(health_rules.next_delay(state, settings, probes, since))
+                passed = await self._passes(watched, settings)
+                probes += 1
+                since = trio.current_time() - watched.began
+                state = health_rules.after_probe(state, settings, passed, since)
+                if state.status is not watched.health and watched.is_running:
+                    self._set_health(watched, state.status)
+
+    async def _passes(self, watched: Watched, settings: HealthSettings) -> bool:
+        request = ExecRequest(argv=settings.argv)
+        try:
+            result = await self._in_thread(
+                self._probes,
+                partial(
+                    self._drivers.runtime.execute, watched.id, request, seconds=settings.timeout
+                ),
+            )
+        except errors.ComposerError as error:
+            watched.last_probe = error.message.encode()
+            return False
+        watched.last_probe = result.output
+        if result.exit_code is None:
+            watched.last_probe += b"\n(the probe took longer than its timeout)"
+        return result.exit_code == 0
+
+    def _set_health(self, watched: Watched, health: Health) -> None:
+        watched.health = health
+        self._drivers.records.set_health(watched.id, health)
+        self._journal.emit(watched.id, watched.spec, f"health_status: {health.value}")
+        watched.announce()
+
+    # ------------------------------------------------------------------ inner
+
+    def _of(self, record: ContainerRecord) -> Watched:
+        watched = self._watched.get(record.id)
+        if watched is None:
+            watched = self._watched[record.id] = Watched(record.id, record.spec)
+        return watched
+
+    async def _in_thread(
+        self, limiter: trio.CapacityLimiter, call: Callable[[], _Result]
+    ) -> _Result:
+        return await trio.to_thread.run_sync(call, limiter=limiter)
+
+
+def signal_number(name: str) -> int:
+    """The number of ``SIGTERM``, ``TERM``, ``15``; raises ``UsageError`` for anything else."""
+    text = name.strip().upper()
+    if text.isdecimal() and 0 < int(text) < signal.NSIG:
+        return int(text)
+    for candidate in (text, f"SIG{text}"):
+        if candidate in signal.Signals.__members__:
+            return signal.Signals[candidate]
+        base, _, offset = candidate.partition("+")
+        if base == "SIGRTMIN" and offset.isdecimal():
+            return int(signal.SIGRTMIN) + int(offset)
+    message = f"unknown signal {name!r}"
+    raise errors.UsageError(message, hint="Use a name such as SIGTERM, or a number.")
