@@ -1,0 +1,1 @@
+"""Pure decisions: what should exist, how it differs from what does, what to do about it."""

@@ -1,0 +1,219 @@
+"""What a stack wants to exist: one specification per container, network and volume.
+
+Everything a later comparison needs is in the specification; what is mounted (configs, secrets)
+enters by digest, so that changed content is a change and no secret is stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import attrs
+
+from composer.model import canonical, names
+from composer.model.container import (
+    ContainerFile,
+    ContainerMount,
+    ContainerSpec,
+    NetworkMembership,
+    NetworkSpec,
+    VolumeSpec,
+)
+from composer.model.stack import FileDefinition, FileGrant, Mount, MountKind, RestartPolicy, Service, Stack
+
+DEFAULT_GRACE = 10_000_000_000
+"""Nanoseconds between stop signal and SIGKILL (Compose Specification, ``stop_grace_period``)."""
+
+
+def image_reference(stack: Stack, service: Service) -> str:
+    """The image a service runs: its own name for it, or ``stack-service`` for a build."""
+    return service.image or names.built_image_name(stack.name, service.name)
+
+
+def references(stack: Stack) -> tuple[str, ...]:
+    """Every image reference that the stack names, sorted."""
+    services = (*stack.services.values(), *stack.inactive.values())
+    return tuple(sorted({image_reference(stack, service) for service in services}))
+
+
+def container_spec(stack: Stack, service: Service, number: int, images: Mapping[str, str]) -> ContainerSpec:
+    """The desired container ``number`` of a service; ``image_id`` is "" while the image is missing."""
+    reference = image_reference(stack, service)
+    spec = ContainerSpec(
+        stack=stack.name,
+        service=service.name,
+        number=number,
+        name=names.container_name(stack.name, service.name, number),
+        image=reference,
+        image_id=images.get(reference, ""),
+        command=service.command,
+        entrypoint=service.entrypoint,
+        environment=service.environment,
+        working_dir=service.working_dir,
+        user=service.user,
+        hostname=service.hostname,
+        ports=service.ports,
+        mounts=tuple(_mount(stack, mount) for mount in service.mounts),
+        files=_files(stack, service),
+        networks={
+            stack.networks[key].name: NetworkMembership(
+                aliases=tuple(sorted({service.name, *attachment.aliases})),
+                ipv4_address=attachment.ipv4_address,
+            )
+            for key, attachment in sorted(service.networks.items())
+        },
+        healthcheck=service.healthcheck,
+        restart=service.restart,
+        stop_signal=service.stop_signal,
+        stop_grace_period=int(
+            DEFAULT_GRACE if service.stop_grace_period is None else service.stop_grace_period
+        ),
+        init=service.init,
+        limits=service.limits,
+        cap_add=service.cap_add,
+        cap_drop=service.cap_drop,
+        read_only=service.read_only,
+    )
+    return attrs.evolve(spec, labels=_labels(stack, service, spec))
+
+
+def one_off_spec(  # noqa: PLR0913 -- the options of ``run``
+    stack: Stack,
+    service: str,
+    number: int,
+    images: Mapping[str, str],
+    *,
+    command: tuple[str, ...] | None,
+    entrypoint: tuple[str, ...] | None,
+    environment: Mapping[str, str],
+    user: str | None,
+    working_dir: str | None,
+    tty: bool,
+    stdin_open: bool,
+    name: str,
+) -> ContainerSpec:
+    """The container of ``composer run``: the service's, but without ports and restarts."""
+    spec = container_spec(stack, stack.services[service], number, images)
+    labels = {**spec.labels, names.LABEL_ONE_OFF: "True"}
+    if entrypoint is not None and command is None:
+        command = ()
+    return attrs.evolve(
+        spec,
+        name=name,
+        one_off=True,
+        command=spec.command if command is None else command,
+        entrypoint=spec.entrypoint if entrypoint is None else entrypoint,
+        environment=dict(sorted({**spec.environment, **environment}.items())),
+        user=user or spec.user,
+        working_dir=working_dir or spec.working_dir,
+        ports=(),
+        restart=RestartPolicy(),
+        healthcheck=None,
+        networks={
+            network: attrs.evolve(membership, aliases=(), ipv4_address=None)
+            for network, membership in spec.networks.items()
+        },
+        labels=labels,
+        tty=tty,
+        stdin_open=stdin_open,
+    )
+
+
+def network_specs(stack: Stack) -> tuple[NetworkSpec, ...]:
+    """The networks the stack owns."""
+    return tuple(
+        NetworkSpec(
+            stack=stack.name,
+            key=definition.key,
+            name=definition.name,
+            internal=definition.internal,
+            subnet=definition.subnet,
+            gateway=definition.gateway,
+            labels={
+                **definition.labels,
+                names.LABEL_PROJECT: stack.name,
+                names.LABEL_NETWORK: definition.key,
+            },
+        )
+        for _, definition in sorted(stack.networks.items())
+        if not definition.external
+    )
+
+
+def volume_specs(stack: Stack) -> tuple[VolumeSpec, ...]:
+    """The volumes the stack owns."""
+    return tuple(
+        VolumeSpec(
+            stack=stack.name,
+            key=definition.key,
+            name=definition.name,
+            labels={**definition.labels, names.LABEL_PROJECT: stack.name, names.LABEL_VOLUME: definition.key},
+        )
+        for _, definition in sorted(stack.volumes.items())
+        if not definition.external
+    )
+
+
+def material(stack: Stack) -> dict[str, bytes]:
+    """The contents of configs and secrets by the digest that specifications carry."""
+    definitions = (*stack.configs.values(), *stack.secrets.values())
+    return {_digest(definition): definition.content for definition in definitions}
+
+
+def _mount(stack: Stack, mount: Mount) -> ContainerMount:
+    is_named = mount.kind is MountKind.VOLUME and mount.source
+    return ContainerMount(
+        kind=mount.kind,
+        target=mount.target,
+        source=stack.volumes[mount.source].name if is_named else mount.source,
+        read_only=mount.read_only,
+        create_host_path=mount.create_host_path,
+        nocopy=mount.nocopy,
+        tmpfs_size=mount.tmpfs_size,
+        tmpfs_mode=mount.tmpfs_mode,
+    )
+
+
+def _files(stack: Stack, service: Service) -> tuple[ContainerFile, ...]:
+    files = [_file(grant, stack.configs[grant.source], is_secret=False) for grant in service.configs]
+    files += [_file(grant, stack.secrets[grant.source], is_secret=True) for grant in service.secrets]
+    return tuple(sorted(files, key=lambda file: file.target))
+
+
+def _file(grant: FileGrant, definition: FileDefinition, *, is_secret: bool) -> ContainerFile:
+    return ContainerFile(
+        target=grant.target,
+        digest=_digest(definition),
+        uid=int(grant.uid or 0),
+        gid=int(grant.gid or 0),
+        mode=grant.mode,
+        is_secret=is_secret,
+    )
+
+
+def _digest(definition: FileDefinition) -> str:
+    """A digest that cannot be looked up for short secrets by their bare SHA-256."""
+    return hashlib.sha256(
+        b"composer material\0" + definition.name.encode() + b"\0" + definition.content
+    ).hexdigest()
+
+
+def _labels(stack: Stack, service: Service, spec: ContainerSpec) -> dict[str, str]:
+    config_hash = hashlib.sha256(
+        canonical.to_json(attrs.evolve(spec, number=0, name="", image_id="")).encode()
+    ).hexdigest()
+    return dict(
+        sorted(
+            {
+                **service.labels,
+                names.LABEL_PROJECT: stack.name,
+                names.LABEL_SERVICE: service.name,
+                names.LABEL_NUMBER: str(spec.number),
+                names.LABEL_ONE_OFF: "False",
+                names.LABEL_CONFIG_HASH: config_hash,
+                names.LABEL_WORKING_DIR: stack.directory,
+                names.LABEL_CONFIG_FILES: ",".join(stack.files),
+            }.items()
+        )
+    )

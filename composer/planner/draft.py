@@ -1,0 +1,35 @@
+"""A plan while it is being made: steps get their numbers in the order they are thought of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from composer.model.plan import Plan, Step
+
+if TYPE_CHECKING:
+    from composer.model.plan import Operation
+
+
+class Draft:
+    """Collects steps; every step may only need steps that were added before, so no cycle can arise."""
+
+    def __init__(self) -> None:
+        self._steps: list[Step] = []
+        self._warnings: list[str] = []
+
+    def add(self, operation: Operation, cause: str, after: Iterable[int] = ()) -> int:
+        """Add a step; returns its id."""
+        step = Step(
+            id=len(self._steps) + 1, operation=operation, cause=cause, after=tuple(sorted(set(after)))
+        )
+        self._steps.append(step)
+        return step.id
+
+    def warn(self, sentence: str) -> None:
+        """Something the user should know that is no step."""
+        self._warnings.append(sentence)
+
+    def plan(self, *, is_final: bool = True) -> Plan:
+        """The finished plan."""
+        return Plan(steps=tuple(self._steps), warnings=tuple(self._warnings), is_final=is_final)
