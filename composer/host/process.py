@@ -1,0 +1,188 @@
+"""Processes: spawning with a clean environment, identities that cannot be mistaken, signals by pidfd.
+
+A pid alone proves nothing: it may have been reused.  An identity is pid, start time (field 22 of
+``/proc/PID/stat``, proc(5)) and boot id together; signals go through a pidfd that was opened first
+and checked afterwards, so that they cannot reach another process.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from composer import errors
+from composer.host import boot
+from composer.model.protocols import ProcessIdentity
+
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/root",
+}
+"""All that our tools get of an environment: nothing of a user's or a stack's reaches them."""
+
+_STATE, _START_TIME = 0, 19
+"""Positions after the closing parenthesis of the command in ``/proc/PID/stat``."""
+
+
+@attrs.frozen(kw_only=True)
+class Completed:
+    """A tool that ended: negative ``exit_code`` is the signal that killed it."""
+
+    exit_code: int
+    output: bytes
+    error: bytes = b""
+
+    @property
+    def said(self) -> str:
+        """What it wrote to stderr, for messages."""
+        return self.error.decode("utf-8", errors="replace").strip()
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    stdin: bytes | None = None,
+    keep_descriptors: Sequence[int] = (),
+    seconds: float | None = None,
+) -> Completed:
+    """Run a tool to its end; raises ``HostUnsupported`` when it is not installed."""
+    try:
+        done = subprocess.run(  # noqa: S603 -- argv comes from us, never through a shell
+            list(argv),
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+            cwd="/",
+            pass_fds=tuple(keep_descriptors),
+            timeout=seconds,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        message = f"{argv[0]} is not installed"
+        raise errors.HostUnsupported(message, hint="`composer system info` lists what is missing.") from error
+    except subprocess.TimeoutExpired as error:
+        message = f"{argv[0]} did not end within {seconds:g} s"
+        raise errors.RuntimeFailure(message) from error
+    return Completed(exit_code=done.returncode, output=done.stdout, error=done.stderr)
+
+
+def identity_of(pid: int) -> ProcessIdentity | None:
+    """The identity of a living process; ``None`` when it is gone or a zombie."""
+    fields = _stat(pid)
+    if fields is None or fields[_STATE] in (b"Z", b"X"):
+        return None
+    return ProcessIdentity(pid=pid, start_time=int(fields[_START_TIME]), boot_id=boot.boot_id())
+
+
+def is_alive(identity: ProcessIdentity) -> bool:
+    """Whether this very process still runs."""
+    return identity.pid > 0 and identity_of(identity.pid) == identity
+
+
+def open_pidfd(identity: ProcessIdentity) -> int | None:
+    """A pidfd of this very process, or ``None`` when it is gone."""
+    if identity.pid <= 0:
+        return None
+    try:
+        descriptor = os.pidfd_open(identity.pid)
+    except OSError:
+        return None
+    if identity_of(identity.pid) != identity:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def send_signal(identity: ProcessIdentity, number: int) -> bool:
+    """Signal this very process; returns whether it was there."""
+    descriptor = open_pidfd(identity)
+    if descriptor is None:
+        return False
+    try:
+        signal.pidfd_send_signal(descriptor, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            content = file.read()
+    except OSError:
+        return None
+    return content[content.rfind(b")") + 2 :].split()
+
+
+def reap_orphans() -> None:
+    """Collect monitors that ended: conmon detaches itself, so a subreaper inherits its zombie.
+
+    Only processes called ``conmon`` are collected; others are awaited by whoever started them.
+    """
+    me = os.getpid()
+    try:
+        with open(f"/proc/{me}/task/{me}/children", encoding="ascii") as file:
+            children = [int(pid) for pid in file.read().split()]
+    except OSError:
+        return
+    for pid in children:
+        fields = _stat(pid)
+        if fields is not None and fields[_STATE] == b"Z" and _command(pid) == "conmon":
+            try:
+                os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                continue
+
+
+def _command(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+class StopFlag:
+    """Asks a long synchronous call to stop (``protocols.Interrupt``); set from any thread, once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_set = False
+        self._callbacks: list[Callable[[], None]] = []
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the call should stop."""
+        return self._is_set
+
+    def set(self) -> None:
+        """Ask; calls every callback once."""
+        with self._lock:
+            callbacks = [] if self._is_set else list(self._callbacks)
+            self._is_set = True
+        for callback in callbacks:
+            callback()
+
+    def on_set(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back when set (at once if it is set); returns the function that unregisters."""
+        with self._lock:
+            if not self._is_set:
+                self._callbacks.append(callback)
+                return lambda: self._forget(callback)
+        callback()
+        return lambda: None
+
+    def _forget(self, callback: Callable[[], None]) -> None:
+        with self._lock:
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
