@@ -1,0 +1,1 @@
+"""Containers on this host: overlay root, OCI runtime, conmon, logs, security baseline."""
