@@ -50,15 +50,20 @@ def run(
     stdin: bytes | None = None,
     keep_descriptors: Sequence[int] = (),
     seconds: float | None = None,
+    captures: bool = True,
 ) -> Completed:
-    """Run a tool to its end; raises ``HostUnsupported`` when it is not installed."""
+    """Run a tool to its end; raises ``HostUnsupported`` when it is not installed.
+
+    ``captures`` is false for a tool that leaves a process behind: that process would hold the pipes.
+    """
+    sink = subprocess.PIPE if captures else subprocess.DEVNULL
     try:
         done = subprocess.run(  # noqa: S603 -- argv comes from us, never through a shell
             list(argv),
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=sink,
+            stderr=sink,
             env=ENVIRONMENT,
             cwd="/",
             pass_fds=tuple(keep_descriptors),
@@ -71,7 +76,7 @@ def run(
     except subprocess.TimeoutExpired as error:
         message = f"{argv[0]} did not end within {seconds:g} s"
         raise errors.RuntimeFailure(message) from error
-    return Completed(exit_code=done.returncode, output=done.stdout, error=done.stderr)
+    return Completed(exit_code=done.returncode, output=done.stdout or b"", error=done.stderr or b"")
 
 
 def identity_of(pid: int) -> ProcessIdentity | None:

@@ -1,0 +1,159 @@
+"""The cgroup of a container: where it is on v1, hybrid and v2 hosts; its processes; its removal.
+
+The path is flat and derived (``/composer-<hash>``), directly below each hierarchy's root, so that
+nothing of ours is left once it is removed.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from composer.host import process
+from composer.model import names
+from composer.runtime.defaults import PIDS_LIMIT
+
+if TYPE_CHECKING:
+    from composer.model.stack import Limits
+
+ROOT = Path("/sys/fs/cgroup")
+REMOVAL_DEADLINE = 5.0
+
+
+def path_of(container_id: str, store: str) -> str:
+    """The ``cgroupsPath`` of a container of the store."""
+    return f"/composer-{names.short_hash('cgroup', store, container_id)}"
+
+
+@functools.cache
+def hierarchies() -> tuple[Path, ...]:
+    """The mount points of every hierarchy: one on v2, one per controller on v1."""
+    if (ROOT / "cgroup.controllers").exists():
+        return (ROOT,)
+    found = []
+    with open("/proc/self/mounts", encoding="utf-8", errors="replace") as mounts:
+        for line in mounts:
+            fields = line.split(" ")
+            if fields[2] in ("cgroup", "cgroup2") and fields[1].startswith(str(ROOT)):
+                found.append(Path(fields[1]))
+    return tuple(found)
+
+
+def layout() -> str:
+    """``v2``, ``hybrid`` or ``v1``."""
+    if (ROOT / "cgroup.controllers").exists():
+        return "v2"
+    return "hybrid" if (ROOT / "unified").is_dir() and os.path.ismount(ROOT / "unified") else "v1"
+
+
+def _processes(path: str) -> set[int]:
+    found: set[int] = set()
+    for hierarchy in hierarchies():
+        try:
+            content = (hierarchy / path.lstrip("/") / "cgroup.procs").read_text("ascii")
+        except OSError:
+            continue
+        found.update(int(line) for line in content.split())
+    return found
+
+
+def kill_all(path: str) -> None:
+    """SIGKILL every process of the cgroup, until there is none (bounded)."""
+    deadline = time.monotonic() + REMOVAL_DEADLINE
+    while victims := _processes(path):
+        for pid in victims:
+            identity = process.identity_of(pid)
+            if identity is not None:
+                process.send_signal(identity, signal.SIGKILL)
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.002)
+
+
+def remove(path: str) -> None:
+    """Remove the cgroup from every hierarchy; waits (bounded) for its processes to be gone."""
+    deadline = time.monotonic() + REMOVAL_DEADLINE
+    for hierarchy in hierarchies():
+        directory = hierarchy / path.lstrip("/")
+        while True:
+            try:
+                directory.rmdir()
+            except FileNotFoundError:
+                break
+            except OSError:
+                _remove_children(directory)
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(0.002)
+            else:
+                break
+
+
+def _remove_children(directory: Path) -> None:
+    """A container may have made cgroups below its own."""
+    try:
+        children = [entry for entry in directory.iterdir() if entry.is_dir()]
+    except OSError:
+        return
+    for child in children:
+        _remove_children(child)
+        try:
+            child.rmdir()
+        except OSError:
+            continue
+
+
+def was_oom_killed(path: str) -> bool:
+    """Whether the kernel's OOM killer struck in this cgroup (v2 ``memory.events``, v1 ``oom_control``)."""
+    for name, key in (("memory.events", "oom_kill"), ("memory.oom_control", "oom_kill")):
+        for hierarchy in hierarchies():
+            try:
+                content = (hierarchy / path.lstrip("/") / name).read_text("ascii")
+            except OSError:
+                continue
+            for line in content.splitlines():
+                word, _, value = line.partition(" ")
+                if word == key and value.strip() not in ("", "0"):
+                    return True
+    return False
+
+
+def write_limits(path: str, limits: Limits) -> None:
+    """Set the limits of a living cgroup; ``None`` lifts one (pids: back to the default).
+
+    Written by us and not through the runtime's ``update``: crun 1.8 cannot lift a v1 cpu quota.
+    """
+    directory = path.lstrip("/")
+    for names_and_values in _limit_files(limits):
+        for name, value in names_and_values:
+            for hierarchy in hierarchies():
+                file = hierarchy / directory / name
+                if file.exists():
+                    file.write_text(value)
+
+
+def _limit_files(limits: Limits) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """File names and values, v2 and v1; within a group the order matters to the kernel."""
+    pids = PIDS_LIMIT if limits.pids is None else limits.pids
+    quota = None if limits.cpus is None else int(limits.cpus * 100_000)
+    is_bounded = limits.memory is not None and limits.memory > 0
+    memory = int(limits.memory or 0)
+    swap = str(memory * 2) if is_bounded else "-1"
+    # The kernel keeps memory <= memory+swap at every moment: lift the sum first, tighten it last.
+    v1_memory = (
+        ("memory.memsw.limit_in_bytes", "-1"),
+        ("memory.limit_in_bytes", str(memory) if is_bounded else "-1"),
+        ("memory.memsw.limit_in_bytes", swap),
+    )
+    return (
+        (("pids.max", str(pids) if pids > 0 else "max"),),
+        (("memory.max", str(memory) if is_bounded else "max"),),
+        (("memory.swap.max", str(memory) if is_bounded else "max"),),
+        v1_memory,
+        (("cpu.max", f"{quota or 'max'} 100000"),),
+        (("cpu.cfs_quota_us", str(quota or -1)),),
+    )

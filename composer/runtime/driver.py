@@ -1,0 +1,563 @@
+"""The runtime driver: one OCI runtime, one conmon per container (``protocols.Runtime``).
+
+``<run>/containers/<id>/`` is a container's bundle and everything of it that a reboot may take::
+
+    config.json  hosts  hostname  resolv.conf     what the runtime reads and mounts
+    rootfs/                                       where the root is mounted while it is created
+    identity     conmon.identity                  pid, start time, boot id: the truth about "running"
+    pid  conmon.pid  exit/<id>  exit/oom  attach  ctl    conmon's
+    files/                                        configs and secrets (memory); survives ``release``
+
+``<run>/oci/<id>`` is the runtime's own state.  A crash leaves any prefix of this; ``create`` begins by
+removing what is there, ``release`` and ``remove`` remove all of it, again and again if need be.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import attrs
+
+from composer import errors
+from composer.host import mounts, process
+from composer.host.paths import Paths
+from composer.model.protocols import (
+    ContainerRequest,
+    ExecRequest,
+    ExecResult,
+    Interrupt,
+    MaterialFile,
+    ProcessIdentity,
+    RuntimeState,
+    StepRequest,
+)
+from composer.model.stack import Limits
+from composer.runtime import cgroups, conmon, defaults, oci, seccomp, spec, targets, users
+
+MOST_OUTPUT = 64 * 1024
+"""Bytes of an exec's output that are kept (health probes)."""
+
+_INIT_PROGRAMS = ("tini-static", "tini", "catatonit", "docker-init", "dumb-init")
+_RELEASED = ("config.json", "hosts", "hostname", "resolv.conf", "identity", "conmon.identity", "pid",
+             "conmon.pid", "attach", "ctl", "winsz")  # fmt: skip
+
+
+class OciRuntime:
+    """Containers of one store on this host."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._state = paths.run / "oci"
+        self._choice_lock = threading.Lock()
+        self._choice: oci.RuntimeChoice | None = None
+
+    @property
+    def choice(self) -> oci.RuntimeChoice:
+        """The runtime in use; the first call may probe."""
+        with self._choice_lock:
+            if self._choice is None:
+                self._choice = oci.choose(self._paths.run)
+            return self._choice
+
+    # ------------------------------------------------------------------ material
+
+    def write_files(self, container_id: str, files: Sequence[MaterialFile]) -> None:
+        """Put config and secret content below ``files/``, complete or not at all."""
+        directory = self._bundle(container_id) / "files"
+        staging = directory.with_name("files.new")
+        shutil.rmtree(staging, ignore_errors=True)
+        staging.mkdir(mode=0o711, parents=True)
+        for file in files:
+            path = staging / _file_name(file.target)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as opened:
+                opened.write(file.content)
+                os.fchown(opened.fileno(), file.uid, file.gid)
+                os.fchmod(opened.fileno(), file.mode & 0o7777)
+        shutil.rmtree(directory, ignore_errors=True)
+        staging.rename(directory)
+
+    def has_files(self, container_id: str) -> bool:
+        """Whether the material is there."""
+        return (self._bundle(container_id) / "files").is_dir()
+
+    # ------------------------------------------------------------------ create
+
+    def create(self, request: ContainerRequest) -> ProcessIdentity:
+        """Make the first process; see ``protocols.Runtime.create``."""
+        self.release(request.id)
+        bundle = self._bundle(request.id)
+        (bundle / "rootfs").mkdir(mode=0o700, parents=True, exist_ok=True)
+        (bundle / "exit").mkdir(mode=0o700, exist_ok=True)
+        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            mounts.mount_overlay(bundle / "rootfs", request.layers, request.upper, request.work)
+            try:
+                config = self._config(request, bundle)
+                (bundle / "config.json").write_text(json.dumps(config))
+                pid = conmon.spawn(
+                    conmon.MonitorRequest(
+                        id=request.id,
+                        name=request.spec.name,
+                        bundle=bundle,
+                        runtime=self.choice.path,
+                        runtime_root=self._state,
+                        log=request.log,
+                        has_terminal=request.spec.tty,
+                        has_stdin=request.spec.stdin_open,
+                        exit_command=request.exit_command,
+                    )
+                )
+            finally:
+                # The container has its own copy of the mount by now.
+                mounts.unmount(bundle / "rootfs")
+        except OSError as error:
+            message = f"{request.spec.name}: cannot prepare the container: {error}"
+            raise errors.RuntimeFailure(message) from error
+        return self._record_identities(request, bundle, pid)
+
+    def _record_identities(self, request: ContainerRequest, bundle: Path, pid: int) -> ProcessIdentity:
+        identity = process.identity_of(pid)
+        if identity is None:
+            message = f"{request.spec.name}: its first process died at once"
+            raise errors.RuntimeFailure(message)
+        _write_identity(bundle / "identity", identity)
+        monitor = _monitor_pid(bundle)
+        monitor_identity = process.identity_of(monitor) if monitor else None
+        if monitor_identity is not None:
+            _write_identity(bundle / "conmon.identity", monitor_identity)
+        return identity
+
+    def _config(self, request: ContainerRequest, bundle: Path) -> spec.Config:
+        container, image = request.spec, request.image
+        hostname = container.hostname or request.id[:12]
+        root = os.open(bundle / "rootfs", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            user = users.resolve_in(root, container.user if container.user is not None else image.user)
+            targets.prepare_system(root, container.name)
+            targets.prepare_our_files(root)
+            binds = self._placed(request, root)
+            tmpfs = tuple(
+                attrs.evolve(mount, target=targets.prepare(root, mount.target, is_directory=True))
+                for mount in spec.tmpfs_mounts_of(container)
+            )
+            working_dir = _working_directory(root, container.working_dir or image.working_dir or "/")
+        finally:
+            os.close(root)
+        _write_network_files(bundle, request, hostname)
+        capabilities = spec.capabilities_of(container)
+        profile, annotations = self._seccomp(capabilities)
+        return spec.config_for(
+            spec.SpecInput(
+                id=request.id,
+                root=str(bundle / "rootfs"),
+                argv=spec.argv_of(container, image),
+                environment=spec.environment_of(container, image, home=user.home, hostname=hostname),
+                working_dir=working_dir,
+                user=user,
+                hostname=hostname,
+                cgroup=cgroups.path_of(request.id, self._paths.key),
+                network_namespace=request.network_namespace,
+                binds=(*binds, *_our_binds(bundle)),
+                tmpfs=tmpfs,
+                limits=container.limits,
+                capabilities=capabilities,
+                seccomp=profile,
+                annotations=annotations,
+                is_read_only=container.read_only,
+                has_terminal=container.tty,
+                facts=_facts(),
+            )
+        )
+
+    def _placed(self, request: ContainerRequest, root: int) -> tuple[spec.PlacedMount, ...]:
+        placed = []
+        for bind in request.binds:
+            is_directory = bind.source.is_dir()
+            target = targets.prepare(root, bind.target, is_directory=is_directory)
+            placed.append(
+                spec.PlacedMount(source=str(bind.source), target=target, read_only=bind.read_only)
+            )
+        for file in request.spec.files:
+            target = targets.prepare(root, file.target, is_directory=False)
+            source = self._bundle(request.id) / "files" / _file_name(file.target)
+            placed.append(spec.PlacedMount(source=str(source), target=target, read_only=True))
+        if request.spec.init:
+            target = targets.prepare(root, spec.INIT_PATH, is_directory=False)
+            placed.append(spec.PlacedMount(source=_init_program(), target=target, read_only=True))
+        return tuple(placed)
+
+    def _seccomp(
+        self, capabilities: tuple[str, ...]
+    ) -> tuple[spec.Config | None, tuple[tuple[str, str], ...]]:
+        """The profile as JSON, or as a compiled program in an annotation where the runtime takes it."""
+        profile = seccomp.profile_for(capabilities, seccomp.machine())
+        if self.choice.takes_compiled_seccomp:
+            program = seccomp.compiled(profile, self._paths.run / "seccomp")
+            if program is not None:
+                return None, (("run.oci.seccomp_bpf_data", program),)
+        return profile, ()
+
+    # ------------------------------------------------------------------ start, signal
+
+    def start(self, container_id: str) -> None:
+        """Let the created first process run its program."""
+        done = process.run([self.choice.path, f"--root={self._state}", "start", container_id], seconds=60)
+        if done.exit_code != 0:
+            message = f"cannot start container {container_id[:12]}: {done.said}"
+            raise errors.RuntimeFailure(message)
+
+    def kill(self, container_id: str, signal_number: int) -> None:
+        """Signal the first process."""
+        identity = _read_identity(self._bundle(container_id) / "identity")
+        if identity is not None:
+            process.send_signal(identity, signal_number)
+
+    def kill_all(self, container_id: str) -> None:
+        """SIGKILL everything in the container's cgroup."""
+        cgroups.kill_all(cgroups.path_of(container_id, self._paths.key))
+
+    def descriptor_of(self, container_id: str) -> int | None:
+        """A pidfd of the living first process; the caller closes it."""
+        identity = _read_identity(self._bundle(container_id) / "identity")
+        return None if identity is None else process.open_pidfd(identity)
+
+    def attach_socket(self, container_id: str) -> Path:
+        """conmon's socket for attached clients."""
+        return conmon.attach_socket(self._bundle(container_id))
+
+    # ------------------------------------------------------------------ look
+
+    def state(self, container_id: str) -> RuntimeState:
+        """What the kernel says; conmon's files for how it ended."""
+        bundle = self._bundle(container_id)
+        identity = _read_identity(bundle / "identity")
+        if identity is None:
+            return RuntimeState(exists=(bundle / "config.json").exists())
+        monitor = _read_identity(bundle / "conmon.identity")
+        is_monitored = monitor is not None and process.is_alive(monitor)
+        if process.is_alive(identity):
+            is_started = not (self._state / container_id / "exec.fifo").exists()
+            return RuntimeState(
+                exists=True, is_running=is_started, init=identity, is_monitored=is_monitored
+            )
+        ended = conmon.exit_code_in(bundle, container_id)
+        return RuntimeState(
+            exists=True,
+            exit_code=None if ended is None else ended[0],
+            finished_at=0.0 if ended is None else ended[1],
+            oom_killed=conmon.was_oom_killed(bundle)
+            or cgroups.was_oom_killed(cgroups.path_of(container_id, self._paths.key)),
+            is_monitored=is_monitored,
+        )
+
+    # ------------------------------------------------------------------ release
+
+    def release(self, container_id: str) -> None:
+        """Remove runtime state, cgroup, mounts and bundle; keep ``files/``."""
+        bundle = self._bundle(container_id)
+        state = self._state / container_id
+        if not bundle.exists() and not state.exists():
+            return
+        path = cgroups.path_of(container_id, self._paths.key)
+        cgroups.kill_all(path)
+        cgroups.remove(path)
+        shutil.rmtree(state, ignore_errors=True)
+        mounts.unmount(bundle / "rootfs")
+        for name in _RELEASED:
+            (bundle / name).unlink(missing_ok=True)
+        shutil.rmtree(bundle / "exit", ignore_errors=True)
+        for leftover in bundle.glob("exec-*.json"):
+            leftover.unlink(missing_ok=True)
+        try:
+            (bundle / "rootfs").rmdir()
+        except OSError:
+            pass
+        if not (bundle / "files").exists():
+            shutil.rmtree(bundle, ignore_errors=True)
+        process.reap_orphans()
+
+    def remove(self, container_id: str) -> None:
+        """``release``, and the material too."""
+        self.release(container_id)
+        shutil.rmtree(self._bundle(container_id), ignore_errors=True)
+
+    # ------------------------------------------------------------------ change, exec
+
+    def update_limits(self, container_id: str, limits: Limits) -> None:
+        """Change the limits of a running container in place."""
+        try:
+            cgroups.write_limits(cgroups.path_of(container_id, self._paths.key), limits)
+        except OSError as error:
+            message = f"cannot change the limits of {container_id[:12]}: {error}"
+            raise errors.RuntimeFailure(message) from error
+
+    def execute(self, container_id: str, request: ExecRequest, *, seconds: float) -> ExecResult:
+        """Run a process in the container, capture its output, kill it after ``seconds``."""
+        arguments = self.execute_arguments(container_id, request)
+        pid_file = Path(_process_file(arguments)).with_suffix(".pid")
+        arguments = (*arguments[:-1], f"--pid-file={pid_file}", arguments[-1])
+        try:
+            done = subprocess.Popen(  # noqa: S603 -- argv comes from us
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=process.ENVIRONMENT,
+                cwd="/",
+            )
+            try:
+                output, _ = done.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                _kill_pid_in(pid_file)
+                done.kill()
+                output, _ = done.communicate()
+                return ExecResult(exit_code=None, output=output[:MOST_OUTPUT])
+            return ExecResult(exit_code=done.returncode, output=output[:MOST_OUTPUT])
+        finally:
+            pid_file.unlink(missing_ok=True)
+            Path(_process_file(arguments)).unlink(missing_ok=True)
+
+    def execute_arguments(self, container_id: str, request: ExecRequest) -> tuple[str, ...]:
+        """The argv of the runtime's ``exec`` with a process file of ours (numeric user)."""
+        bundle = self._bundle(container_id)
+        identity = _read_identity(bundle / "identity")
+        if identity is None or not process.is_alive(identity):
+            message = f"container {container_id[:12]} is not running"
+            raise errors.OperationFailed(message, hint="See `composer ps --all`.")
+        config = json.loads((bundle / "config.json").read_bytes())
+        described = self._exec_process(identity.pid, config, request)
+        path = bundle / f"exec-{os.getpid()}-{threading.get_ident()}.json"
+        path.write_text(json.dumps(described))
+        terminal = ("--tty",) if request.tty else ()
+        return (
+            self.choice.path,
+            f"--root={self._state}",
+            "exec",
+            *terminal,
+            f"--process={path}",
+            container_id,
+        )
+
+    def _exec_process(self, pid: int, config: spec.Config, request: ExecRequest) -> spec.Config:
+        first = config["process"]
+        user = users.User(
+            uid=first["user"]["uid"],
+            gid=first["user"]["gid"],
+            groups=tuple(first["user"].get("additionalGids", ())),
+        )
+        environment = dict(entry.partition("=")[::2] for entry in first["env"])
+        if request.user is not None:
+            root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                user = users.resolve_in(root, request.user)
+            finally:
+                os.close(root)
+            environment["HOME"] = user.home
+        if request.tty:
+            environment.setdefault("TERM", "xterm")
+        environment.update(request.environment)
+        return spec.process_for(
+            argv=request.argv,
+            environment=tuple(f"{name}={value}" for name, value in environment.items()),
+            working_dir=request.working_dir or first["cwd"],
+            user=user,
+            capabilities=tuple(first["capabilities"]["bounding"]),
+            has_terminal=request.tty,
+            facts=_facts(),
+        )
+
+    # ------------------------------------------------------------------ build steps
+
+    def run_step(self, request: StepRequest, say: Callable[[bytes], None], interrupt: Interrupt) -> int:
+        """Run one RUN step to its end; the same baseline as a container's, no monitor."""
+        self.release(request.id)
+        bundle = self._bundle(request.id)
+        (bundle / "rootfs").mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mounts.mount_overlay(bundle / "rootfs", request.layers, request.upper, request.work)
+        try:
+            config = self._step_config(request, bundle)
+            (bundle / "config.json").write_text(json.dumps(config))
+            return self._run_to_end(request.id, bundle, say, interrupt)
+        finally:
+            self.release(request.id)
+
+    def _step_config(self, request: StepRequest, bundle: Path) -> spec.Config:
+        root = os.open(bundle / "rootfs", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            user = users.resolve_in(root, request.user)
+            targets.prepare_system(root, "the build step")
+            placed = _step_files(root, bundle, request)
+            working_dir = _working_directory(root, request.working_dir)
+        finally:
+            os.close(root)
+        environment = {"PATH": defaults.PATH, "HOSTNAME": "buildkitsandbox", "HOME": user.home}
+        environment.update(request.environment)
+        profile, annotations = self._seccomp(defaults.CAPABILITIES)
+        return spec.config_for(
+            spec.SpecInput(
+                id=request.id,
+                root=str(bundle / "rootfs"),
+                argv=request.argv,
+                environment=tuple(f"{name}={value}" for name, value in environment.items()),
+                working_dir=working_dir,
+                user=user,
+                hostname="buildkitsandbox",
+                cgroup=cgroups.path_of(request.id, self._paths.key),
+                network_namespace=None if request.host_network else request.network_namespace,
+                binds=placed,
+                seccomp=profile,
+                annotations=annotations,
+                facts=_facts(),
+            )
+        )
+
+    def _run_to_end(
+        self, step_id: str, bundle: Path, say: Callable[[bytes], None], interrupt: Interrupt
+    ) -> int:
+        running = subprocess.Popen(  # noqa: S603 -- argv comes from us
+            [self.choice.path, f"--root={self._state}", "run", f"--bundle={bundle}", step_id],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=process.ENVIRONMENT,
+            cwd="/",
+        )
+        forget = interrupt.on_set(lambda: self.kill_all(step_id))
+        try:
+            assert running.stdout is not None
+            while chunk := os.read(running.stdout.fileno(), 65536):
+                say(chunk)
+            running.stdout.close()
+            code = running.wait()
+        finally:
+            forget()
+        if interrupt.is_set:
+            message = "the build was stopped"
+            raise errors.Interrupted(message)
+        return code if code >= 0 else 128 - code
+
+    # ------------------------------------------------------------------ inner
+
+    def _bundle(self, container_id: str) -> Path:
+        return self._paths.container_run(container_id)
+
+
+@functools.cache
+def _facts() -> spec.HostFacts:
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return spec.HostFacts(
+        cpus=os.cpu_count() or 1,
+        nofile_hard=1048576 if hard == resource.RLIM_INFINITY else min(hard, 1048576),
+        has_memory_swap=any(
+            (hierarchy / name).exists()
+            for hierarchy in cgroups.hierarchies()
+            for name in ("memory.memsw.limit_in_bytes", "cgroup.controllers")
+        ),
+    )
+
+
+def _init_program() -> str:
+    for name in _INIT_PROGRAMS:
+        found = shutil.which(name, path="/usr/libexec/podman:" + process.ENVIRONMENT["PATH"])
+        if found is not None:
+            return found
+    message = "`init: true` needs an init program on the host"
+    raise errors.HostUnsupported(message, hint="Install tini or catatonit.")
+
+
+def _working_directory(root: int, path: str) -> str:
+    """The process's directory, made where missing (as Docker does), resolved beneath the root."""
+    absolute = path if path.startswith("/") else f"/{path}"
+    return targets.prepare(root, absolute, is_directory=True)
+
+
+def _file_name(target: str) -> str:
+    """A flat name for the content mounted at ``target``."""
+    return hashlib.sha256(target.encode()).hexdigest()[:24]
+
+
+def _write_network_files(bundle: Path, request: ContainerRequest, hostname: str) -> None:
+    hosts = [
+        "127.0.0.1\tlocalhost",
+        "::1\tlocalhost ip6-localhost ip6-loopback",
+        *(f"{address}\t{name}" for address, name in request.hosts),
+    ]
+    resolver = [f"nameserver {address}" for address in request.name_servers]
+    if request.search_domains:
+        resolver.append(f"search {' '.join(request.search_domains)}")
+    if request.resolver_options:
+        resolver.append(f"options {' '.join(request.resolver_options)}")
+    _write_world_readable(bundle / "hosts", "\n".join(hosts) + "\n")
+    _write_world_readable(bundle / "hostname", hostname + "\n")
+    _write_world_readable(bundle / "resolv.conf", "\n".join(resolver) + "\n")
+
+
+def _write_world_readable(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o644)
+
+
+def _our_binds(bundle: Path) -> tuple[spec.PlacedMount, ...]:
+    return tuple(
+        spec.PlacedMount(source=str(bundle / target.rpartition("/")[2]), target=target)
+        for target in targets.OUR_FILES
+    )
+
+
+def _step_files(root: int, bundle: Path, request: StepRequest) -> tuple[spec.PlacedMount, ...]:
+    """hosts and resolv.conf of a build step; only those whose target is no link of the image's."""
+    resolver = "".join(f"nameserver {address}\n" for address in request.name_servers)
+    _write_world_readable(bundle / "resolv.conf", resolver)
+    _write_world_readable(bundle / "hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost\n")
+    targets.prepare_our_files(root)
+    return tuple(
+        spec.PlacedMount(source=str(bundle / name), target=f"/etc/{name}") for name in ("resolv.conf", "hosts")
+    )
+
+
+def _write_identity(path: Path, identity: ProcessIdentity) -> None:
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.write_text(f"{identity.pid} {identity.start_time} {identity.boot_id}\n")
+    temporary.replace(path)
+
+
+def _read_identity(path: Path) -> ProcessIdentity | None:
+    try:
+        with open(path, encoding="ascii") as file:
+            pid, start_time, boot_id = file.read().split()
+        return ProcessIdentity(pid=int(pid), start_time=int(start_time), boot_id=boot_id)
+    except (OSError, ValueError):
+        return None
+
+
+def _monitor_pid(bundle: Path) -> int:
+    try:
+        return int((bundle / "conmon.pid").read_text("ascii"))
+    except (OSError, ValueError):
+        return 0
+
+
+def _kill_pid_in(path: Path) -> None:
+    try:
+        identity = process.identity_of(int(path.read_text("ascii")))
+    except (OSError, ValueError):
+        return
+    if identity is not None:
+        process.send_signal(identity, signal.SIGKILL)
+
+
+def _process_file(arguments: Sequence[str]) -> str:
+    return next(word.partition("=")[2] for word in arguments if word.startswith("--process="))
+
