@@ -1,0 +1,47 @@
+"""``flock`` on a file: it dies with its holder, so a killed process never blocks the next.
+
+Order of taking: store, then stack, then network (docs/architecture.md).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from composer import errors
+
+_STEP = 0.01
+
+
+@contextmanager
+def hold(path: Path, *, shared: bool = False, seconds: float = 60.0) -> Iterator[None]:
+    """Hold the lock; raises ``ConflictError`` naming the holder when it is not free in time."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _take(descriptor, path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, seconds)
+        if not shared:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, path: Path, kind: int, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                holder = os.pread(descriptor, 32, 0).decode("ascii", errors="replace").strip()
+                message = f"{path} is locked by process {holder or 'unknown'}"
+                raise errors.ConflictError(message, hint="Wait for it, or end it.") from None
+            time.sleep(_STEP)  # flock has no deadline of its own
+        else:
+            return

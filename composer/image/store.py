@@ -1,0 +1,295 @@
+"""The image store: names to images, images to layers (``protocols.ImageStore``).
+
+::
+
+    <data>/blobs/sha256/<hex>    image configurations, by their digest, which is the image's id
+    <data>/layers/...            see ``image.layers``
+    <data>/state.db              tables images, tags, layers, build_cache
+
+Order of making: layers (published), configuration (durable), then one transaction that records
+image and tags.  A crash before the transaction leaves unreferenced content, never a broken image.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from composer import errors
+from composer.host import durable
+from composer.image import config as image_config
+from composer.image import pack, reference
+from composer.image.layers import Layers
+from composer.model.image import HistoryEntry, Image, ImageConfig
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from composer.host.database import Database
+    from composer.host.paths import Paths
+
+_ID_LENGTH = len("sha256:") + 64
+
+
+class Store:
+    """The images of one data directory; shared by every process that uses it."""
+
+    def __init__(self, paths: Paths, database: Database) -> None:
+        self._blobs = paths.data / "blobs" / "sha256"
+        self._database = database
+        self._layers = Layers(paths.data)
+        self._cache: dict[str, Image] = {}
+        self._lock = threading.Lock()
+
+    # ------------------------------------------------------------------ find
+
+    def find(self, name: str) -> Image | None:
+        """The image that a reference, an id or an unambiguous id prefix names."""
+        if len(name) == _ID_LENGTH and name.startswith("sha256:"):
+            return self._by_id(name)
+        try:
+            full = str(reference.parse(name))
+        except errors.UsageError:
+            full = ""
+        row = self._database.row("SELECT image FROM tags WHERE reference = ?", (full,)) if full else None
+        if row is not None:
+            return self._by_id(row["image"])
+        if reference.looks_like_id(name):
+            prefix = name if name.startswith("sha256:") else f"sha256:{name}"
+            rows = self._database.rows("SELECT id FROM images WHERE id LIKE ? LIMIT 2", (f"{prefix}%",))
+            if len(rows) == 1:
+                return self._by_id(rows[0]["id"])
+        return None
+
+    def get(self, name: str) -> Image:
+        """As ``find``; raises ``ImageNotFound``."""
+        found = self.find(name)
+        if found is None:
+            message = f"image {name} is not in the store"
+            hint = (
+                f"Make it with `composer image bootstrap {name}` (from Debian's packages, or --busybox), "
+                f"or bring it in with `composer image import FILE {name}`."
+            )
+            raise errors.ImageNotFound(message, hint=hint)
+        return found
+
+    def list(self) -> Sequence[Image]:
+        """Every image, newest first."""
+        rows = self._database.rows("SELECT id FROM images ORDER BY recorded DESC, id")
+        return [image for row in rows if (image := self._by_id(row["id"])) is not None]
+
+    def _by_id(self, image_id: str) -> Image | None:
+        row = self._database.row("SELECT * FROM images WHERE id = ?", (image_id,))
+        if row is None:
+            return None
+        tags = tuple(
+            tag["reference"]
+            for tag in self._database.rows(
+                "SELECT reference FROM tags WHERE image = ? ORDER BY reference", (image_id,)
+            )
+        )
+        with self._lock:
+            cached = self._cache.get(image_id)
+            if cached is None or cached.tags != tags:
+                cached = self._cache[image_id] = _image_of(row, tags)
+        return cached
+
+    # ------------------------------------------------------------------ layers
+
+    def layer_paths(self, image: Image) -> tuple[Path, ...]:
+        """The unpacked layers, lowest first."""
+        return self.paths_of_layers(image.layers)
+
+    def paths_of_layers(self, layers: Sequence[str]) -> tuple[Path, ...]:
+        """The directories of diffIDs; raises ``StoreDamaged`` when one is missing."""
+        paths = tuple(self._layers.path(layer) for layer in layers)
+        for path in paths:
+            if not path.is_dir():
+                message = f"layer {path.name[:12]} is missing from the store"
+                raise errors.StoreDamaged(message, hint="Build or import the image again.")
+        return paths
+
+    def staging(self, name: str) -> Path:
+        """A fresh directory for work in progress."""
+        self._layers.sweep()
+        return self._layers.stage(name)
+
+    def add_layer(self, upper: Path) -> str:
+        """Publish an overlay upper directory as a layer; returns its diffID."""
+        try:
+            diff_id, size = pack.diff_id_of(upper)
+        except OSError as error:
+            message = f"cannot read {upper}: {error}"
+            raise errors.ImageError(message) from error
+        self._layers.publish(upper, diff_id)
+        with self._database.transaction() as db:
+            db.execute(
+                "INSERT INTO layers VALUES (?, ?, ?) ON CONFLICT (diff_id) DO NOTHING",
+                (diff_id, size, time.time()),
+            )
+        return diff_id
+
+    # ------------------------------------------------------------------ images
+
+    def add_image(
+        self,
+        config: ImageConfig,
+        layers: Sequence[str],
+        *,
+        history: Sequence[HistoryEntry] = (),
+        tags: Sequence[str] = (),
+        created: str = "",
+    ) -> Image:
+        """Record and tag an image."""
+        moment = created or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        content = image_config.to_json(
+            config,
+            layers=tuple(layers),
+            history=tuple(history),
+            created=moment,
+            architecture=_architecture(),
+        )
+        image_id = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        self._blobs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        blob = self._blobs / image_id.removeprefix("sha256:")
+        if not blob.exists():
+            durable.write(blob, content)
+        complete = [str(reference.parse(tag)) for tag in tags]
+        with self._database.transaction() as db:
+            db.execute(
+                "INSERT INTO images VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET recorded = excluded.recorded",
+                (
+                    image_id,
+                    content.decode(),
+                    json.dumps(list(layers)),
+                    self._size_of(layers),
+                    moment,
+                    time.time(),
+                ),
+            )
+            for tag in complete:
+                _tag(db, tag, image_id)
+        image = self._by_id(image_id)
+        assert image is not None
+        return image
+
+    def tag(self, name: str, image_id: str) -> None:
+        """Let a reference name an image."""
+        with self._database.transaction() as db:
+            _tag(db, str(reference.parse(name)), image_id)
+
+    def remove(self, name: str, *, force: bool = False) -> Sequence[str]:
+        """Untag; delete when nothing names or uses the image any more."""
+        image = self.get(name)
+        said: list[str] = []
+        with self._database.transaction() as db:
+            user = db.execute(
+                "SELECT name FROM containers WHERE spec LIKE ? LIMIT 1", (f"%{image.id}%",)
+            ).fetchone()
+            named = _tags_named(name, image)
+            if user is not None and not force and len(named) == len(image.tags):
+                message = f"container {user['name']} uses image {name}"
+                raise errors.ConflictError(message, hint="Remove the container, or use --force.")
+            for tag in named:
+                db.execute("DELETE FROM tags WHERE reference = ?", (tag,))
+                said.append(f"Untagged: {reference.parse(tag).familiar}")
+            if len(named) == len(image.tags) and user is None:
+                db.execute("DELETE FROM images WHERE id = ?", (image.id,))
+                said.append(f"Deleted: {image.id}")
+        if said and said[-1].startswith("Deleted"):
+            (self._blobs / image.id.removeprefix("sha256:")).unlink(missing_ok=True)
+            said += self._collect(image.layers)
+        return said
+
+    def _collect(self, layers: Sequence[str]) -> list[str]:
+        """Delete those of ``layers`` that no image uses, and the cache entries that name them."""
+        said = []
+        with self._database.transaction() as db:
+            used = {
+                layer
+                for row in db.execute("SELECT layers FROM images").fetchall()
+                for layer in json.loads(row["layers"])
+            }
+            unused = [layer for layer in layers if layer not in used]
+            for layer in unused:
+                db.execute("DELETE FROM layers WHERE diff_id = ?", (layer,))
+                db.execute("DELETE FROM build_cache WHERE layers LIKE ?", (f"%{layer}%",))
+        for layer in unused:
+            self._layers.delete(layer)
+            said.append(f"Deleted: {layer}")
+        return said
+
+    # ------------------------------------------------------------------ build cache
+
+    def cached(self, key: str) -> tuple[str, ...] | None:
+        """What a build step with this key gave, if its layer is still there."""
+        row = self._database.row("SELECT layers FROM build_cache WHERE key = ?", (key,))
+        if row is None:
+            return None
+        layers = tuple(json.loads(row["layers"]))
+        return layers if all(self._layers.path(layer).is_dir() for layer in layers) else None
+
+    def remember(self, key: str, layers: tuple[str, ...]) -> None:
+        """Record what a build step gave."""
+        with self._database.transaction() as db:
+            db.execute(
+                "INSERT INTO build_cache VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
+                " layers = excluded.layers, used = excluded.used",
+                (key, json.dumps(list(layers)), time.time()),
+            )
+
+    def discard(self, staged: Path) -> None:
+        """Delete a staging directory that led to nothing."""
+        shutil.rmtree(staged, ignore_errors=True)
+
+    def _size_of(self, layers: Sequence[str]) -> int:
+        total = 0
+        for layer in layers:
+            row = self._database.row("SELECT size FROM layers WHERE diff_id = ?", (layer,))
+            total += row["size"] if row else 0
+        return total
+
+
+def _tag(db: sqlite3.Connection, full: str, image_id: str) -> None:
+    db.execute(
+        "INSERT INTO tags VALUES (?, ?) ON CONFLICT (reference) DO UPDATE SET image = excluded.image",
+        (full, image_id),
+    )
+
+
+def _tags_named(name: str, image: Image) -> tuple[str, ...]:
+    """The tags that ``rm NAME`` takes away: that one, or all when an id was given."""
+    try:
+        full = str(reference.parse(name))
+    except errors.UsageError:
+        return image.tags
+    return (full,) if full in image.tags else image.tags
+
+
+def _image_of(row: sqlite3.Row, tags: tuple[str, ...]) -> Image:
+    config, layers, history, created, architecture = image_config.from_json(row["config"].encode())
+    return Image(
+        id=row["id"],
+        config=config,
+        layers=layers,
+        tags=tags,
+        history=history,
+        created=created,
+        architecture=architecture,
+        size=row["size"],
+    )
+
+
+def _architecture() -> str:
+    """This host's architecture as images name it (GOARCH)."""
+    import platform  # noqa: PLC0415 -- only when an image is made
+
+    return {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}.get(platform.machine(), platform.machine())
