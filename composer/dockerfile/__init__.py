@@ -1,0 +1,1 @@
+"""Builds images from Dockerfiles: text to stages, stages to steps, steps to layers."""

@@ -1,0 +1,243 @@
+"""ADD of a local tar archive: recognised by content, unpacked under the rules of a hostile layer.
+
+``tarfile`` reads headers only; nothing of its extraction is used (its filters were bypassed often:
+CVE-2025-4138, -4330, -4435, -4517).  Each entry is resolved inside the root that is written, so
+``..`` and links lead nowhere else.  Source of the behaviour: moby ``pkg/archive``.
+"""
+
+from __future__ import annotations
+
+import bz2
+import errno
+import hashlib
+import lzma
+import os
+import posixpath
+import stat
+import tarfile
+import zlib
+from typing import IO, Final
+
+from composer.dockerfile.context import CHUNK, is_kept_attribute
+from composer.dockerfile.copy import (
+    Ownership,
+    Writer,
+    change_owner,
+    checked_name,
+    set_owner_and_mode,
+    write_all,
+)
+from composer.dockerfile.users import LARGEST_ID
+
+MOST_ENTRIES: Final = 2_000_000
+MOST_BYTES: Final = 1 << 36
+LARGEST_RATIO: Final = 1000
+"""More unpacked than this many times the archive's size is a bomb, once it is worth caring about."""
+SMALLEST_BOMB: Final = 1 << 30
+LARGEST_HEADER: Final = 1 << 20
+_XATTR = "SCHILY.xattr."
+_LATEST = 1 << 33
+
+_UNREADABLE = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError, RecursionError)
+
+
+class _BoundedHeader(tarfile.TarInfo):
+    """A header whose extension records are bounded: tarfile reads them into memory whole.
+
+    ``_proc_member`` is the entry point that tarfile's own comments name for sub-classes.
+    """
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        is_plain = self.type in tarfile.SUPPORTED_TYPES and self.type not in {
+            tarfile.GNUTYPE_LONGNAME,
+            tarfile.GNUTYPE_LONGLINK,
+        }
+        if not is_plain and self.size > LARGEST_HEADER:
+            message = "a header of the archive is too large"
+            raise ValueError(message)
+        parent: tarfile.TarInfo = super()._proc_member(tar)  # type: ignore[misc]
+        return parent
+
+
+def is_archive(file: IO[bytes]) -> bool:
+    """Whether a file is a tar archive, plain or compressed by gzip, bzip2 or xz; rewinds it."""
+    try:
+        with _opened(file) as archive:
+            return archive.next() is not None
+    except _UNREADABLE:
+        return False
+    finally:
+        file.seek(0)
+
+
+def unpack(file: IO[bytes], writer: Writer, destination: str, ownership: Ownership, *, digest: str) -> None:
+    """Unpack an archive into a directory of the root.
+
+    Raises ``ValueError`` for what it refuses, and when the file is not (any more) what ``digest``,
+    the SHA-256 in its listing, says.
+    """
+    if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+        message = "the archive changed while the build copied it"
+        raise ValueError(message)
+    file.seek(0)
+    top = writer.make_directories(destination, Ownership())
+    size = os.fstat(file.fileno()).st_size
+    unpacked = 0
+    times: list[tuple[str, int]] = []
+    try:
+        with _opened(file) as archive:
+            for count, member in enumerate(archive):
+                writer.check()
+                unpacked += member.size if member.isreg() else 0
+                if count > MOST_ENTRIES or unpacked > MOST_BYTES:
+                    message = "the archive is too large"
+                    raise ValueError(message)
+                if unpacked > max(SMALLEST_BOMB, LARGEST_RATIO * size):
+                    message = f"the archive unpacks to more than {LARGEST_RATIO} times its size"
+                    raise ValueError(message)
+                _unpack_member(archive, member, writer, top, ownership, times)
+                archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, RecursionError) as error:
+        message = f"the archive is damaged: {error}"
+        raise ValueError(message) from error
+    for path, modified in reversed(times):
+        if writer.root.is_directory(path):
+            os.utime(writer.root.directory(path), ns=(modified, modified))
+
+
+def _opened(file: IO[bytes]) -> tarfile.TarFile:
+    """A stream reader: it never seeks, so an archive cannot send it around in itself."""
+    start = file.read(6)
+    file.seek(0)
+    reader: IO[bytes] = file
+    if start.startswith(b"BZh"):
+        reader = bz2.BZ2File(file)
+    elif start.startswith(b"\xfd7zXZ\x00"):
+        reader = lzma.LZMAFile(file)
+    elif start.startswith(b"\x1f\x8b"):
+        return tarfile.open(fileobj=file, mode="r|gz", tarinfo=_BoundedHeader, errors="surrogateescape")
+    return tarfile.open(fileobj=reader, mode="r|", tarinfo=_BoundedHeader, errors="surrogateescape")
+
+
+def _unpack_member(  # noqa: PLR0913 -- one step of the loop above
+    archive: tarfile.TarFile,
+    member: tarfile.TarInfo,
+    writer: Writer,
+    top: str,
+    ownership: Ownership,
+    times: list[tuple[str, int]],
+) -> None:
+    name = _clean(member.name, member.name)
+    if not name:
+        return  # the archive's own root: the destination keeps its mode
+    parent = writer.make_directories(posixpath.join("/", top, posixpath.dirname(name)), Ownership())
+    path = posixpath.join(parent, posixpath.basename(name))
+    checked_name(path)
+    modified = round(min(max(float(member.mtime), 0.0), _LATEST) * 1_000_000_000)
+    if member.isdir():
+        status = writer.root.status(path)
+        if status is not None and not stat.S_ISDIR(status.st_mode):
+            writer.clear(path)
+        writer.make_directories("/" + path, Ownership())
+        set_owner_and_mode(writer.root.directory(path), ownership, _owner(member), member.mode & 0o7777)
+        times.append((path, modified))
+        return
+    if member.isreg():
+        _write_file(archive, member, writer, path, ownership)
+    elif member.islnk():
+        _write_hard_link(member, writer, top, path)
+        return
+    elif member.issym():
+        if not member.linkname:
+            message = f"{member.name}: a link without target"
+            raise ValueError(message)
+        writer.clear(path)
+        os.symlink(member.linkname, posixpath.basename(path), dir_fd=writer.root.directory(parent))
+    else:
+        _write_node(member, writer, path, ownership)
+    directory = writer.root.directory(parent)
+    base = posixpath.basename(path)
+    if not member.isreg():
+        change_owner(base, ownership.owner or _owner(member), directory)
+    os.utime(base, ns=(modified, modified), dir_fd=directory, follow_symlinks=False)
+
+
+def _write_file(
+    archive: tarfile.TarFile, member: tarfile.TarInfo, writer: Writer, path: str, ownership: Ownership
+) -> None:
+    content = archive.extractfile(member)
+    opened = writer.create(path)
+    try:
+        while content is not None and (chunk := content.read(CHUNK)):
+            writer.check()
+            write_all(opened, chunk)
+        set_owner_and_mode(opened, ownership, _owner(member), member.mode & 0o7777)
+        for key, value in member.pax_headers.items():
+            name = key.removeprefix(_XATTR)
+            if name != key and is_kept_attribute(name):
+                os.setxattr(opened, name, value.encode("utf-8", "surrogateescape"))
+    finally:
+        os.close(opened)
+
+
+def _write_hard_link(member: tarfile.TarInfo, writer: Writer, top: str, path: str) -> None:
+    """Link to an entry that was unpacked before; what the image held already is a target too."""
+    name = _clean(member.linkname, member.name)
+    parent = writer.root.resolve(posixpath.join("/", top, posixpath.dirname(name)))
+    target = posixpath.join(parent, posixpath.basename(name))
+    status = writer.root.status(target) if name else None
+    if status is None or stat.S_ISDIR(status.st_mode):
+        message = f"{member.name}: a hard link to {member.linkname}, which is not a file of the archive"
+        raise ValueError(message)
+    if target == path:
+        return
+    writer.clear(path)
+    # A descriptor of its own: the tree keeps only the last directory open.
+    source = os.dup(writer.root.directory(parent))
+    try:
+        directory = writer.root.directory(posixpath.dirname(path))
+        os.link(
+            posixpath.basename(target),
+            posixpath.basename(path),
+            src_dir_fd=source,
+            dst_dir_fd=directory,
+            follow_symlinks=False,
+        )
+    finally:
+        os.close(source)
+
+
+def _write_node(member: tarfile.TarInfo, writer: Writer, path: str, ownership: Ownership) -> None:
+    kinds = {tarfile.CHRTYPE: stat.S_IFCHR, tarfile.BLKTYPE: stat.S_IFBLK, tarfile.FIFOTYPE: stat.S_IFIFO}
+    kind = kinds.get(member.type)
+    if kind is None:
+        message = f"{member.name}: unknown type {member.type!r}"
+        raise ValueError(message)
+    device = 0 if kind == stat.S_IFIFO else os.makedev(member.devmajor, member.devminor)
+    if kind == stat.S_IFCHR and device == 0:
+        message = f"{member.name}: device 0:0 would mean a deletion in a layer"
+        raise ValueError(message)
+    writer.clear(path)
+    directory = writer.root.directory(posixpath.dirname(path))
+    base = posixpath.basename(path)
+    os.mknod(base, kind | 0o600, device, dir_fd=directory)
+    mode = member.mode & 0o7777 if ownership.mode is None else ownership.mode
+    os.chmod(base, mode, dir_fd=directory)
+
+
+def _clean(name: str, entry: str) -> str:
+    """A path of the archive, relative to the destination; ``..`` anywhere in it is refused."""
+    parts = [part for part in name.split("/") if part not in {"", "."}]
+    if ".." in parts:
+        message = f"{entry}: the archive leads out of its destination"
+        raise ValueError(message)
+    if any(len(os.fsencode(part)) > os.pathconf("/", "PC_NAME_MAX") for part in parts):
+        raise ValueError(errno.errorcode[errno.ENAMETOOLONG] + f": {entry[:60]}...")
+    return "/".join(parts)
+
+
+def _owner(member: tarfile.TarInfo) -> tuple[int, int]:
+    if not (0 <= member.uid <= LARGEST_ID and 0 <= member.gid <= LARGEST_ID):
+        message = f"{member.name}: its owner is not a valid id"
+        raise ValueError(message)
+    return member.uid, member.gid

@@ -1,0 +1,115 @@
+"""One directory per step: the overlay in which it works, made before and gone after it.
+
+    <staging>/merged    the root that COPY and WORKDIR write (mounted in our mount namespace only)
+    <staging>/upper     what the step changed; becomes the layer
+    <staging>/work      overlayfs's own
+    <staging>/empty     the lower directory when a stage has no layer yet
+
+The image store owns ``<staging>`` and sweeps it when the process that made it is dead; the mount
+goes with that process's mount namespace.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import attrs
+
+from composer.host import mounts
+from composer.model.protocols import ImageStore
+
+
+class Overlay(Protocol):
+    """How layers become one tree; the kernel's overlayfs except in tests without root."""
+
+    def mount(self, target: Path, layers: Sequence[Path], upper: Path | None, work: Path | None) -> None:
+        """Show ``layers`` (lowest first) at ``target``, writable in ``upper`` when it is given."""
+
+    def unmount(self, target: Path) -> None:
+        """Undo ``mount``."""
+
+
+class KernelOverlay:
+    """overlayfs."""
+
+    def mount(self, target: Path, layers: Sequence[Path], upper: Path | None, work: Path | None) -> None:
+        """Mount (``composer.host.mounts``)."""
+        mounts.mount_overlay(target, layers, upper, work)
+
+    def unmount(self, target: Path) -> None:
+        """Unmount; what is still open stays usable."""
+        mounts.unmount(target)
+
+
+@attrs.frozen(kw_only=True)
+class Workspace:
+    """The directories of one step; ``layers`` are never empty."""
+
+    directory: Path
+    layers: tuple[Path, ...]
+
+    @property
+    def upper(self) -> Path:
+        """What the step changes."""
+        return self.directory / "upper"
+
+    @property
+    def work(self) -> Path:
+        """Overlayfs's own."""
+        return self.directory / "work"
+
+    @property
+    def merged(self) -> Path:
+        """The root."""
+        return self.directory / "merged"
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the step changed nothing."""
+        return not any(self.upper.iterdir())
+
+
+@contextmanager
+def opened(images: ImageStore, name: str, layers: Sequence[str]) -> Iterator[Workspace]:
+    """Make the directories of a step over ``layers`` (diffIDs); remove what is left of them after it."""
+    directory = images.staging(name)
+    try:
+        below = images.paths_of_layers(layers)
+        workspace = Workspace(directory=directory, layers=below or (directory / "empty",))
+        for path in (workspace.upper, workspace.work, workspace.merged, directory / "empty"):
+            path.mkdir(mode=0o700, exist_ok=True)
+        # The upper directory's mode and owner are those of the merged root.
+        status = workspace.layers[-1].stat() if below else None
+        workspace.upper.chmod(status.st_mode & 0o7777 if status else 0o755)
+        if status and (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+            os.chown(workspace.upper, status.st_uid, status.st_gid)
+        yield workspace
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def mounted(overlay: Overlay, workspace: Workspace, *, is_writable: bool = True) -> Iterator[Path]:
+    """The merged root for as long as the block runs."""
+    upper, work = (workspace.upper, workspace.work) if is_writable else (None, None)
+    overlay.mount(workspace.merged, workspace.layers, upper, work)
+    try:
+        yield workspace.merged
+    finally:
+        overlay.unmount(workspace.merged)
+
+
+def clamp_times(directory: Path, epoch: int) -> None:
+    """Bring every later time of modification back to ``epoch`` (reproducible-builds.org)."""
+    limit = epoch * 1_000_000_000
+    for base, folders, files, opened_base in os.fwalk(directory, follow_symlinks=False, topdown=False):
+        del base
+        for name in (*folders, *files, "."):
+            status = os.stat(name, dir_fd=opened_base, follow_symlinks=False)
+            if status.st_mtime_ns > limit:
+                os.utime(name, ns=(limit, limit), dir_fd=opened_base, follow_symlinks=False)
