@@ -70,7 +70,9 @@ def is_archive(file: IO[bytes]) -> bool:
         file.seek(0)
 
 
-def unpack(file: IO[bytes], writer: Writer, destination: str, ownership: Ownership, *, digest: str) -> None:
+def unpack(
+    file: BufferedReader, writer: Writer, destination: str, ownership: Ownership, *, digest: str
+) -> None:
     """Unpack an archive into a directory of the root.
 
     Raises ``ValueError`` for what it refuses, and when the file is not (any more) what ``digest``,

@@ -235,6 +235,7 @@ class _Build:
             if code:
                 message = f"{place}: {_shortened(instruction.text)} exited with {code}"
                 raise errors.BuildError(message, hint=run.hint_for(code, argv), output=step.tail)
+            workspace.remove_stubs(room)
 
         layers = self._step(base, key, step, perform)
         return base.with_layer(self.settings.created, _run_history(argv, base.arguments), layers)
@@ -316,10 +317,11 @@ class _Build:
         """Carry a settled copy out in the merged root."""
         writer = copy.Writer(root, self.interrupt)
         ownership = copy.Ownership(owner=_owner(root, wanted.owner), mode=wanted.mode)
-        rest: list[Selection] = []
-        for selection in selections:
-            if not (wanted.unpacks and self._unpacked(tree, selection, writer, wanted, ownership)):
-                rest.append(selection)
+        rest = [
+            one
+            for one in selections
+            if not (wanted.unpacks and self._unpacked(tree, one, writer, wanted, ownership))
+        ]
         is_directory = wanted.is_directory or root.is_directory(root.resolve(wanted.destination))
         for placement in copy.placements(rest, wanted.destination, is_directory=is_directory):
             writer.place(placement, tree, ownership)
@@ -459,7 +461,9 @@ def _located(place: str, instruction: Instruction, step: StepProgress | None) ->
             name = f": {error.filename}" if isinstance(error.filename, str) else ""
             message = f"{text}: {error.strerror or error}{name}"
             raise errors.BuildError(message) from error
-        except (errors.RuntimeFailure, errors.HostUnsupported) as error:
+        except (errors.ImageNotFound, errors.StoreDamaged):
+            raise
+        except (errors.RuntimeFailure, errors.OperationFailed, errors.ImageError) as error:
             message = f"{text}: {error.message}"
             raise errors.BuildError(message, hint=error.hint, output=step.tail if step else "") from error
     except errors.ComposerError as error:

@@ -1,7 +1,7 @@
-"""Text of a Dockerfile to logical lines: directives, comments, continuations, here-documents.
+r"""Text of a Dockerfile to logical lines: directives, comments, continuations, here-documents.
 
 The rules are those of BuildKit's parser, including its corners: a comment or an empty line inside a
-continuation is dropped, ``\\\\`` at the end of a line does not continue it, a directive counts only
+continuation is dropped, ``\\`` at the end of a line does not continue it, a directive counts only
 before the first comment, blank line or instruction.
 """
 

@@ -181,7 +181,7 @@ def _from(line: lexer.LogicalLine, _: str) -> From:
     if len(words) == 3 and words[1].upper() == "AS":  # noqa: PLR2004 -- base AS name
         name = words[2].lower()
         if not _STAGE_NAME.fullmatch(name):
-            message = f"invalid name for build stage: {words[2]!r}, name can't start with a number or contain symbols"
+            message = f"invalid name for build stage: {words[2]!r}: it starts with a letter"
             raise ValueError(message)
     elif len(words) != 1:
         message = "FROM requires either one or three arguments"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 import stat
 from pathlib import Path
@@ -58,8 +58,8 @@ def epoch_of(request: BuildRequest) -> int | None:
 
 def timestamp(epoch: int | None) -> str:
     """RFC 3339 of ``epoch``, else of now."""
-    utc = datetime.UTC
-    moment = datetime.datetime.now(utc) if epoch is None else datetime.datetime.fromtimestamp(epoch, utc)
+    utc = dt.UTC
+    moment = dt.datetime.now(utc) if epoch is None else dt.datetime.fromtimestamp(epoch, utc)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ" if epoch is not None else "%Y-%m-%dT%H:%M:%S.%fZ")
 
 

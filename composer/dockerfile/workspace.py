@@ -13,15 +13,20 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import attrs
 
+from composer.dockerfile.tree import Tree
 from composer.host import mounts
 from composer.model.protocols import ImageStore
+
+_STUB_FILES = ("etc/hosts", "etc/hostname", "etc/resolv.conf")
+_STUB_DIRECTORIES = ("dev/mqueue", "dev/pts", "dev/shm", "dev", "proc", "sys", "etc")
 
 
 class Overlay(Protocol):
@@ -102,6 +107,26 @@ def mounted(overlay: Overlay, workspace: Workspace, *, is_writable: bool = True)
         yield workspace.merged
     finally:
         overlay.unmount(workspace.merged)
+
+
+def remove_stubs(workspace: Workspace) -> None:
+    """Take away what the runtime made only to mount something there, if it is still empty.
+
+    Nothing is resolved: a name is looked at and removed in a directory that was opened without
+    following links, so a command that puts a link in its place gains nothing (CVE-2024-23652).
+    """
+    with ExitStack() as stack:
+        upper = stack.enter_context(Tree(workspace.upper))
+        lower = [stack.enter_context(Tree(layer)) for layer in workspace.layers]
+        for path in (*_STUB_FILES, *_STUB_DIRECTORIES):
+            status = upper.status(path)
+            if status is None or any(layer.status(path) is not None for layer in lower):
+                continue
+            parent, _, name = path.rpartition("/")
+            if path in _STUB_FILES and stat.S_ISREG(status.st_mode) and status.st_size == 0:
+                os.unlink(name, dir_fd=upper.directory(parent))
+            elif path in _STUB_DIRECTORIES and stat.S_ISDIR(status.st_mode) and not upper.names(path):
+                os.rmdir(name, dir_fd=upper.directory(parent))
 
 
 def clamp_times(directory: Path, epoch: int) -> None:
