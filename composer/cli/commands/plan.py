@@ -1,0 +1,78 @@
+"""``composer plan``: what ``up`` would do, each step with its cause; changes nothing.
+
+Exit code 0 says that there is nothing to do, 2 that there is, 1 that it cannot be told.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from composer.cli import arguments
+
+if TYPE_CHECKING:
+    import argparse
+
+    from composer.cli.session import Session
+    from composer.model.plan import Plan
+
+EXAMPLES = """composer plan
+composer plan --format json --build web"""
+
+ERROR_EXIT_CODE = 1
+CHANGES_EXIT_CODE = 2
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of ``plan``."""
+    arguments.add_reconciliation(parser)
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="how to show it")
+    arguments.add_services(parser)
+
+
+def execute(session: Session, options: argparse.Namespace) -> int:
+    """Show the plan."""
+    from composer.engine import observe  # noqa: PLC0415 -- drivers, loader: not for --help
+    from composer.model import plan as plans  # noqa: PLC0415
+    from composer.planner import desired, reconcile  # noqa: PLC0415
+
+    stack = session.load(options.services).stack
+    observed = observe.observe(session.drivers(), stack.name, desired.references(stack))
+    plan = reconcile.plan_up(
+        stack,
+        observed,
+        reconcile.UpOptions(
+            services=tuple(options.services),
+            build=options.build,
+            force_recreate=options.force_recreate,
+            no_deps=options.no_deps,
+            scale=dict(options.scale),
+            remove_orphans=options.remove_orphans,
+        ),
+    )
+    for warning in (*stack.warnings, *plan.warnings):
+        session.note(f"warning: {warning}")
+    session.out.write(json_of(plan) if options.format == "json" else plans.text_of(plan))
+    if not plan.is_final:
+        session.note("what happens to containers depends on the outcome of the builds")
+    return 0 if plan.is_empty else CHANGES_EXIT_CODE
+
+
+def json_of(plan: Plan) -> str:
+    """The plan as one JSON object."""
+    value = {
+        "v": 1,
+        "is_final": plan.is_final,
+        "warnings": list(plan.warnings),
+        "steps": [
+            {
+                "id": step.id,
+                "action": step.operation.action,
+                "resource": step.operation.resource,
+                "cause": step.cause,
+                "after": list(step.after),
+            }
+            for step in plan.steps
+        ],
+    }
+    return json.dumps(value, indent=2) + "\n"

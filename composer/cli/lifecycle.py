@@ -1,0 +1,23 @@
+"""Requests about containers that exist: ``start``, ``stop``, ``restart``, ``kill``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.cli import request
+
+if TYPE_CHECKING:
+    from composer.cli.session import Json, Session
+
+
+def change(session: Session, verb: str, arguments: Json) -> int:
+    """Ask the stack's supervisor; a stack that is not up has nothing to change."""
+    connection = session.connect_or_adopt()
+    if connection is None:
+        request.say_nothing_to_do(session)
+        return 0
+    with connection:
+        answer = request.perform(session, connection, verb, arguments)
+    if not (answer.get("changed") or answer.get("killed")):
+        request.say_nothing_to_do(session)
+    return 0

@@ -1,0 +1,154 @@
+"""Container output for people: several logs merged by time, each line with its container's name.
+
+Each container's log is followed on its own; what all of them have is merged by timestamp before it
+is written, so lines that are read together come out in the order they were written.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from composer.cli import containers, terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from composer.runtime.logs import LogFollower, LogRecord
+
+LONGEST_LINE = 1 << 20
+"""Bytes of one line that are put together from partial records before it is written anyway."""
+
+Line = tuple[float, str, str, str]
+"""Unix seconds, the timestamp as recorded, the container's label, the text."""
+
+
+class Source:
+    """One container's log."""
+
+    def __init__(self, label: str, follower: LogFollower, history: Sequence[LogRecord] = ()) -> None:
+        self.label = label
+        self._follower = follower
+        self._history = list(history)
+        # The follower was opened before the history was read: what both have is shown once.  conmon
+        # gives all lines of one write the same time, so none of a write is lost by this.
+        self._seen_until = history[-1].time if history else float("-inf")
+        self._partial: dict[str, bytes] = {}
+
+    def lines(self) -> list[Line]:
+        """The whole lines written since the last call."""
+        found = list(self._joined(self._history))
+        self._history.clear()
+        while records := self._follower.read_new():
+            found.extend(self._joined(record for record in records if record.time > self._seen_until))
+        return found
+
+    def rest(self) -> list[Line]:
+        """Lines that were begun and never ended."""
+        lines = [(float("inf"), "", self.label, _text(part)) for part in self._partial.values() if part]
+        self._partial.clear()
+        return lines
+
+    def _joined(self, records: Iterable[LogRecord]) -> Iterable[Line]:
+        for record in records:
+            text = self._partial.pop(record.stream, b"") + record.text
+            if record.is_partial and len(text) < LONGEST_LINE:
+                self._partial[record.stream] = text
+            else:
+                yield (record.time, record.timestamp, self.label, _text(text))
+
+
+class Style:
+    """How lines are written."""
+
+    def __init__(
+        self,
+        *,
+        has_prefix: bool = True,
+        has_colour: bool = False,
+        has_time: bool = False,
+        is_escaped: bool = False,
+    ) -> None:
+        self.has_prefix = has_prefix
+        self.has_colour = has_colour
+        self.has_time = has_time
+        self.is_escaped = is_escaped
+
+
+class LogView:
+    """Follows the logs of containers and writes their lines to ``out``."""
+
+    def __init__(self, out: TextIO, style: Style, data: Path, *, services: Iterable[str] = ()) -> None:
+        self._out = out
+        self._style = style
+        self._data = data
+        self._services = frozenset(services)
+        self._sources: dict[str, Source] = {}
+        self._colours: dict[str, int] = {}
+        self._width = 0
+
+    def adopt(self, rows: Iterable[Mapping[str, object]], *, tail: int | None = None) -> None:
+        """Follow the containers of these rows, too; those of other services and one-offs are not ours.
+
+        ``tail`` is how many of the lines a log has already are shown; ``None`` is all.
+        """
+        from composer.runtime import logs  # noqa: PLC0415 -- attrs; the thin client has no use for it
+
+        for row in rows:
+            identity, service = str(row["ID"]), str(row["Service"])
+            if identity in self._sources or row.get("OneOff"):
+                continue
+            if self._services and service not in self._services:
+                continue
+            path = self._data / "containers" / identity / "log"
+            label = containers.label_of(dict(row))
+            follower = logs.LogFollower(path, from_end=tail is not None)
+            history = [] if tail is None else logs.read_records(path, tail=tail)
+            self._sources[identity] = Source(label, follower, history)
+            self._colours.setdefault(
+                label, terminal.PREFIX_COLOURS[len(self._colours) % len(terminal.PREFIX_COLOURS)]
+            )
+            self._width = max(self._width, len(label))
+
+    def drain(self, *, since: float = 0.0) -> int:
+        """Write what is new, oldest first; returns how many lines."""
+        batches = [[line for line in source.lines() if line[0] >= since] for source in self._sources.values()]
+        return self._write(merged(batches))
+
+    def finish(self) -> None:
+        """Write lines that were never ended by a newline."""
+        self._write(line for source in self._sources.values() for line in source.rest())
+
+    def _write(self, lines: Iterable[Line]) -> int:
+        count = 0
+        for line in lines:
+            self._out.write(self.formatted(line))
+            count += 1
+        if count:
+            self._out.flush()
+        return count
+
+    def formatted(self, line: Line) -> str:
+        """One line as it is shown, with its newline."""
+        _, timestamp, label, text = line
+        if self._style.is_escaped:
+            text = terminal.harmless(text)
+        if self._style.has_time:
+            text = f"{timestamp} {text}"
+        if not self._style.has_prefix:
+            return f"{text}\n"
+        prefix = f"{label.ljust(self._width)}  | "
+        if self._style.has_colour:
+            prefix = terminal.coloured(prefix, self._colours.get(label, 0))
+            return f"{prefix}{text}\x1b[0m\n" if "\x1b[" in text else f"{prefix}{text}\n"
+        return f"{prefix}{text}\n"
+
+
+def merged(batches: Iterable[list[Line]]) -> Iterable[Line]:
+    """Lines of several logs by time; lines of one log keep their order."""
+    return heapq.merge(*batches, key=lambda line: line[0])
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", errors="replace").rstrip("\r\n")

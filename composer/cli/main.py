@@ -1,0 +1,117 @@
+"""From arguments to an exit code: the only place that turns an error into text and a status.
+
+Whatever goes wrong, the terminal never shows a traceback: our own errors are a sentence and a hint,
+anything else is a bug, whose traceback goes to a file in ``<run>``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from composer import errors
+from composer.cli import arguments
+from composer.cli.session import Session
+from composer.cli.verbs import VERBS
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+INTERRUPTED = 130
+"""128 + SIGINT, as shells report it."""
+
+BROKEN_PIPE = 141
+"""128 + SIGPIPE: whoever read our output has seen enough."""
+
+
+def run(argv: list[str]) -> int:
+    """Run one command line; returns the exit code."""
+    try:
+        code = _run(argv)
+        sys.stdout.flush()
+    except errors.ComposerError as error:
+        show_error(error, sys.stderr)
+        return error.exit_code
+    except SystemExit as end:  # argparse, after --help
+        return end.code if isinstance(end.code, int) else 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more when it ends: give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except Exception as error:  # noqa: BLE001 -- the outermost frame: a bug must not print a traceback
+        return _report_bug(error, sys.stderr)
+    return code
+
+
+def _run(argv: list[str]) -> int:
+    before, verb, rest = arguments.split(argv)
+    parser = arguments.root_parser()
+    root = parser.parse_args(before)
+    if root.version:
+        verb = verb or "version"
+    if not verb or verb == "help":
+        if rest and rest[0] in VERBS:
+            return _run([*before, rest[0], "--help"])
+        parser.print_help()
+        return 0 if verb else errors.UsageError.exit_code
+    if verb not in VERBS:
+        raise _unknown(verb)
+    command = importlib.import_module(f"composer.cli.commands.{verb}")
+    verb_parser = arguments.Parser(verb, description=VERBS[verb] + ".", examples=command.EXAMPLES)
+    command.add_options(verb_parser)
+    options = verb_parser.parse_args(rest)
+    code: int = command.execute(Session(root), options)
+    return code
+
+
+def show_error(error: errors.ComposerError, stream: TextIO) -> None:
+    """``error: ...`` and ``hint: ...``; a wrong file shows each problem at its line."""
+    from composer.cli import terminal  # noqa: PLC0415
+
+    if isinstance(error, errors.StackFileError):
+        from composer.stackfile import problems  # noqa: PLC0415
+
+        stream.write(terminal.harmless(problems.render(error.problems)).rstrip("\n") + "\n")
+    else:
+        if isinstance(error, errors.BuildError) and error.output:
+            stream.write(terminal.harmless(error.output).rstrip("\n") + "\n")
+        stream.write(f"error: {terminal.harmless(error.message)}\n")
+    if error.hint:
+        stream.write(f"hint: {terminal.harmless(error.hint)}\n")
+    stream.flush()
+
+
+def _unknown(verb: str) -> errors.UsageError:
+    import difflib  # noqa: PLC0415
+
+    near = difflib.get_close_matches(verb, VERBS, n=1)
+    hint = f"Did you mean `composer {near[0]}`?" if near else "See `composer --help`."
+    return errors.UsageError(f"unknown command {verb!r}", hint=hint)
+
+
+def _report_bug(error: Exception, stream: TextIO) -> int:
+    """One line for the user, the traceback in a file for the report."""
+    import tempfile  # noqa: PLC0415
+    import time  # noqa: PLC0415
+    import traceback  # noqa: PLC0415
+
+    from composer.host.paths import Paths  # noqa: PLC0415
+
+    text = "".join(traceback.format_exception(error))
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    where = ""
+    try:
+        directory = Paths.of_environment().run
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, where = tempfile.mkstemp(prefix=f"error-{stamp}-", suffix=".txt", dir=directory)
+        with open(descriptor, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+    except OSError:
+        where = ""
+    kept = f"; please report it with {where}" if where else "; please report it"
+    stream.write(f"internal error: {type(error).__name__}: {error}{kept}\n")
+    return errors.InternalError.exit_code

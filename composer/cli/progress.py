@@ -1,0 +1,230 @@
+"""The progress of an operation: step events in, lines, a live table or JSON out.
+
+Everything goes to stderr; stdout belongs to answers.  The live table is ``rich``'s, imported when
+the first step is announced: a command that finds nothing to do never pays for it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from composer.cli import terminal
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
+
+Event = dict[str, object]
+
+_WORDS = {
+    "build": ("Building", "Built"),
+    "create": ("Creating", "Created"),
+    "start": ("Starting", "Started"),
+    "wait": ("Waiting", "Ready"),
+    "stop": ("Stopping", "Stopped"),
+    "remove": ("Removing", "Removed"),
+    "repair": ("Repairing", "Repaired"),
+    "reconnect": ("Reconnecting", "Reconnected"),
+    "update": ("Updating", "Updated"),
+}
+
+_LONG = frozenset({"build", "wait", "stop"})
+"""Actions whose beginning is worth a line of its own: they may take long."""
+
+
+class Renderer(Protocol):
+    """Shows events as they arrive."""
+
+    def show(self, event: Event) -> None:
+        """Take one event in."""
+
+    def close(self) -> None:
+        """Leave the terminal as it should stay."""
+
+
+def renderer_for(mode: str, stream: TextIO, *, ansi: str = "auto") -> Renderer:
+    """The renderer of a ``--progress`` mode; ``auto`` is a live table where the stream is a terminal."""
+    if mode == "auto":
+        mode = "tty" if ansi != "never" and terminal.is_terminal(stream) else "plain"
+    if mode == "tty":
+        return LiveTable(stream)
+    return {"plain": Plain, "json": JsonLines, "quiet": Quiet}[mode](stream)
+
+
+def word_of(action: str, status: str) -> str:
+    """What a step is doing or has done, in one word."""
+    working, done = _WORDS.get(action, (action, action))
+    return {
+        "working": working,
+        "progress": working,
+        "done": done,
+        "skipped": "Skipped",
+        "failed": "Error",
+    }.get(status, status)
+
+
+def line_of(event: Event) -> str | None:
+    """An event as a line of plain progress; ``None`` when it is not worth one."""
+    kind = event.get("type")
+    if kind == "log":
+        return str(event.get("text", ""))
+    if kind == "message":
+        level = str(event.get("level"))
+        text = str(event.get("text", ""))
+        return text if level == "info" else f"{level}: {text}"
+    if kind != "step":
+        return None
+    action, status = str(event.get("action")), str(event.get("status"))
+    if status == "progress" or (status == "working" and action not in _LONG):
+        return None
+    words = [_title(event), word_of(action, status)]
+    elapsed = event.get("elapsed")
+    if isinstance(elapsed, int | float):
+        words.append(f"{elapsed:.1f}s")
+    return " ".join(words)
+
+
+def _title(event: Event) -> str:
+    kind, _, name = str(event.get("resource", "")).partition(" ")
+    return f"{kind.capitalize()} {name}"
+
+
+class Plain:
+    """A line per step that ended, and per line of a build."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def show(self, event: Event) -> None:
+        """Write the event's line, if it has one."""
+        line = line_of(event)
+        if line is not None:
+            self._stream.write(f"{terminal.harmless(line)}\n")
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+class JsonLines:
+    """The event objects as they are, one per line (``model.events``)."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def show(self, event: Event) -> None:
+        """Write the object."""
+        self._stream.write(json.dumps(event, separators=(",", ":")) + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+class Quiet:
+    """Only warnings and errors."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def show(self, event: Event) -> None:
+        """Write a warning or an error; drop everything else."""
+        if event.get("type") == "message" and event.get("level") != "info":
+            self._stream.write(f"{terminal.harmless(line_of(event) or '')}\n")
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing is held back."""
+
+
+class _Row:
+    """One resource of the live table: its latest action, and when that began."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.action = ""
+        self.status = ""
+        self.began = 0.0
+        self.took: float | None = None
+        self.line = ""
+
+    def take(self, event: Event, now: float) -> None:
+        """A step event of this resource."""
+        action, status = str(event.get("action")), str(event.get("status"))
+        if action != self.action or status == "working":
+            self.began, self.took, self.line = now, None, ""
+        self.action, self.status = action, status
+        elapsed = event.get("elapsed")
+        if isinstance(elapsed, int | float):
+            self.took = float(elapsed)
+
+
+class LiveTable:
+    """One row per resource with its state and the time of its present action."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._rows: dict[str, _Row] = {}
+        self._live: Live | None = None
+
+    def show(self, event: Event) -> None:
+        """Update the row; sentences go above the table."""
+        kind = event.get("type")
+        if kind == "step":
+            resource = str(event.get("resource"))
+            row = self._rows.setdefault(resource, _Row(_title(event)))
+            row.take(event, self._clock())
+            self._begin()
+        elif kind == "log":
+            row = self._rows.setdefault(str(event.get("resource")), _Row(_title(event)))
+            row.line = terminal.harmless(str(event.get("text", "")))
+        elif kind == "message":
+            self._say(line_of(event) or "")
+
+    def close(self) -> None:
+        """Draw the last state and give the cursor back."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _say(self, line: str) -> None:
+        if self._live is None:
+            self._stream.write(f"{terminal.harmless(line)}\n")
+        else:
+            self._live.console.print(terminal.harmless(line), markup=False, highlight=False)
+
+    def _begin(self) -> None:
+        if self._live is not None:
+            return
+        from rich.console import Console  # noqa: PLC0415 -- see the module's docstring
+        from rich.live import Live  # noqa: PLC0415
+
+        console = Console(file=self._stream)
+        self._live = Live(get_renderable=self._draw, console=console, refresh_per_second=10)
+        self._live.start()
+
+    def _draw(self) -> Table:
+        from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
+
+        rows = list(self._rows.values())
+        ended = sum(row.status in ("done", "skipped") for row in rows)
+        drawn = Table(box=None, show_header=False, pad_edge=False, title_justify="left")
+        drawn.title = f"[+] {ended}/{len(rows)}"
+        drawn.title_style = ""
+        for row in rows:
+            is_over = row.status in ("done", "skipped", "failed")
+            style = {"done": "green", "skipped": "yellow", "failed": "red"}.get(row.status, "cyan")
+            seconds = row.took if row.took is not None else self._clock() - row.began
+            drawn.add_row(
+                Text({"done": " ✔", "failed": " ✘"}.get(row.status, " ·"), style=style),
+                Text(row.title),
+                Text(word_of(row.action, row.status), style=style),
+                Text(f"{seconds:.1f}s" if row.status else "", style="blue"),
+                Text("" if is_over else row.line, style="dim", overflow="ellipsis", no_wrap=True),
+            )
+        return drawn

@@ -1,0 +1,247 @@
+"""What one command works with: the root options and, made when first asked for, the stack's name,
+its file, its supervisor, the drivers.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from composer import errors
+from composer.cli import shortcut
+from composer.supervisor.client import Connection
+
+if TYPE_CHECKING:
+    import argparse
+
+    from composer.engine.drivers import Drivers
+    from composer.engine.records import Records
+    from composer.host.database import Database
+    from composer.host.paths import Paths
+    from composer.stackfile.load import Loaded, LoadRequest
+
+Json = dict[str, object]
+OpenConnection = Callable[[str, str, Callable[[], Connection] | None], Connection | None]
+
+_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+class Session:
+    """One invocation.  ``root`` are the options before the verb."""
+
+    def __init__(
+        self,
+        root: argparse.Namespace,
+        *,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
+        open_connection: OpenConnection = Connection.open,
+    ) -> None:
+        self.root = root
+        self.out = sys.stdout if out is None else out
+        self.err = sys.stderr if err is None else err
+        self._open_connection = open_connection
+        self._stdin: str | None = None
+        self._name: str | None = None
+        self._paths: Paths | None = None
+        self._drivers: Drivers | None = None
+        self._records: Records | None = None
+        self._databases: list[Database] = []
+        self._loaded: tuple[LoadRequest, Loaded] | None = None
+
+    # ------------------------------------------------------------------ saying
+
+    def say(self, text: str) -> None:
+        """A line of the answer."""
+        self.out.write(f"{text}\n")
+
+    def note(self, text: str) -> None:
+        """A line beside the answer."""
+        self.err.write(f"{text}\n")
+        self.err.flush()
+
+    # ------------------------------------------------------------------ the stack and its file
+
+    def source(self) -> Json:
+        """What a loader needs to find and read the stack file as this process would."""
+        if "-" in self.root.files and self._stdin is None:
+            self._stdin = sys.stdin.read()
+        return {
+            "directory": os.getcwd(),  # noqa: PTH109 -- pathlib costs 4 ms on the thin client's path
+            "files": self.root.files,
+            "project_name": self.root.project_name,
+            "project_directory": self.root.project_directory,
+            "profiles": self.root.profiles,
+            "env_files": self.root.env_files,
+            "environment": dict(os.environ),
+            "stdin": self._stdin,
+        }
+
+    def stack_name(self) -> str:
+        """The stack that the command line means: as written, as remembered, or from the file."""
+        if self._name is None:
+            self._name = self._find_name()
+        return self._name
+
+    def _find_name(self) -> str:
+        given: str | None = self.root.project_name
+        if given:
+            if not _is_stack_name(given):
+                message = f"invalid project name {given!r}"
+                hint = "Lower case letters, digits, - and _; the first a letter or a digit."
+                raise errors.UsageError(message, hint=hint)
+            return given
+        known = shortcut.lookup(self.run, self._key(), os.environ)
+        if known is not None and _is_stack_name(known):
+            return known
+        from composer.stackfile import locate  # noqa: PLC0415 -- reads YAML
+        from composer.supervisor import loading  # noqa: PLC0415
+
+        return locate.project_name(loading.request_from(self.source()))
+
+    def load(self, services: Sequence[str] = ()) -> Loaded:
+        """Load the stack file (once); raises ``StackFileError``.
+
+        A supervisor forked later inherits what was loaded; the name is kept for later commands.
+        """
+        if self._loaded is None:
+            from composer.stackfile import load  # noqa: PLC0415 -- yaml, jsonschema
+            from composer.supervisor import loading  # noqa: PLC0415
+
+            request = loading.request_from(self.source(), tuple(services))
+            loaded = load.load_stack(request)
+            self._loaded = request, loaded
+            self._name = loaded.stack.name
+            self._remember(loaded)
+        return self._loaded[1]
+
+    def _remember(self, loaded: Loaded) -> None:
+        stack = loaded.stack
+        if "-" in self.root.files:
+            return
+        deciding = {*stack.files, *(os.path.abspath(path) for path in self.root.env_files)}  # noqa: PTH100
+        stamps = {
+            (file.path, file.mtime_ns, file.size, file.inode)
+            for file in loaded.inputs
+            if file.path in deciding or os.path.basename(file.path) == ".env"  # noqa: PTH119
+        }
+        if not self.root.files and stack.files and "COMPOSE_FILE" not in loaded.variables:
+            here = os.getcwd()  # noqa: PTH109
+            stamps.update(shortcut.discovery_stamps(here, os.path.dirname(stack.files[0])))  # noqa: PTH120
+        shortcut.remember(self.run, self._key(), stack.name, stamps, loaded.variables, os.environ)
+
+    def _key(self) -> str:
+        root = self.root
+        selection = (root.files, root.project_name, root.project_directory, root.env_files)
+        return shortcut.key_of(os.getcwd(), selection, os.environ)  # noqa: PTH109
+
+    # ------------------------------------------------------------------ the supervisor
+
+    def connect(self, *, revive: bool = False) -> Connection | None:
+        """A connection to the stack's living supervisor.
+
+        With ``revive``, a supervisor that is just ending is followed by a new one instead of an error.
+        """
+        return self._open_connection(self.run, self.stack_name(), self.start_supervisor if revive else None)
+
+    def connect_or_adopt(self) -> Connection | None:
+        """As ``connect``; where a stack is up without a supervisor, start one that takes over.
+
+        ``None`` when the stack is not up.
+        """
+        connection = self.connect()
+        if connection is None and self.is_recorded():
+            connection = self.start_supervisor()
+        return connection
+
+    def connect_for_up(self, services: Sequence[str] = ()) -> Connection:
+        """A supervisor for a command that brings something up; loads the file before forking one."""
+        connection = self.connect(revive=True)
+        if connection is None:
+            self.load(services)
+            connection = self.start_supervisor()
+        return connection
+
+    def start_supervisor(self) -> Connection:
+        """A connection to the stack's supervisor, which is forked when none lives.
+
+        No database may be open then: SQLite's state must not cross a fork (sqlite.org/howtocorrupt).
+        """
+        self._close_databases()
+        from composer.supervisor.main import ensure_supervisor  # noqa: PLC0415
+
+        return ensure_supervisor(self.paths, self.stack_name(), self._loaded)
+
+    def _close_databases(self) -> None:
+        for database in self._databases:
+            database.close()
+        self._databases.clear()
+        self._records = self._drivers = None
+
+    def is_recorded(self) -> bool:
+        """Whether the records know the stack as up, or half down."""
+        return self.paths.database.exists() and self.records().stack(self.stack_name()) is not None
+
+    def records(self) -> Records:
+        """The records alone, without the drivers."""
+        if self._records is None:
+            from composer.engine.records import Records  # noqa: PLC0415
+            from composer.host.database import Database  # noqa: PLC0415
+
+            self._databases.append(Database(self.paths.database))
+            self._records = Records(self._databases[-1])
+        return self._records
+
+    def rows(self) -> list[Json]:
+        """The stack's containers, from its supervisor or, when none lives, from a look of our own."""
+        from composer.cli import containers  # noqa: PLC0415
+
+        try:
+            connection = self.connect_or_adopt()
+            if connection is not None:
+                with connection:
+                    return containers.rows_in(connection.call("ps", {"all": True}))
+        except errors.StackLocked:
+            pass  # it is ending: what it leaves is on record
+        return self.observed_rows()
+
+    def observed_rows(self) -> list[Json]:
+        """The stack's containers as the kernel and the records show them."""
+        if not self.paths.database.exists():
+            return []
+        from composer.engine import observe, status  # noqa: PLC0415
+
+        return status.rows_of(observe.observe(self.drivers(), self.stack_name()))
+
+    # ------------------------------------------------------------------ this host
+
+    @property
+    def run(self) -> str:
+        """The root of what is gone after a reboot."""
+        given = os.environ.get("COMPOSER_RUN")
+        return os.path.abspath(given) if given else str(self.paths.run)  # noqa: PTH100
+
+    @property
+    def paths(self) -> Paths:
+        """Where state lies."""
+        if self._paths is None:
+            from composer.host.paths import Paths  # noqa: PLC0415 -- pathlib
+
+            self._paths = Paths.of_environment()
+        return self._paths
+
+    def drivers(self) -> Drivers:
+        """The capabilities, for commands that need no supervisor."""
+        if self._drivers is None:
+            from composer.engine.drivers import open_drivers  # noqa: PLC0415
+
+            self._drivers = open_drivers(self.paths)
+            self._databases.append(self._drivers.database)
+        return self._drivers
+
+
+def _is_stack_name(text: str) -> bool:
+    """As ``model.names.STACK_NAME``, whose module this path does not load."""
+    return bool(text) and text[0] not in "-_" and _NAME_CHARACTERS.issuperset(text)
