@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import bz2
 import errno
+import gzip
 import hashlib
 import lzma
 import os
@@ -16,6 +17,7 @@ import posixpath
 import stat
 import tarfile
 import zlib
+from io import BufferedReader
 from typing import IO, Final
 
 from composer.dockerfile.context import CHUNK, is_kept_attribute
@@ -82,86 +84,129 @@ def unpack(
         message = "the archive changed while the build copied it"
         raise ValueError(message)
     file.seek(0)
-    top = writer.make_directories(destination, Ownership())
     size = os.fstat(file.fileno()).st_size
-    unpacked = 0
-    times: list[tuple[str, int]] = []
+    unpacking = _Unpacking(writer, writer.make_directories(destination, Ownership()), ownership)
+    entries = content = 0
     try:
         with _opened(file) as archive:
-            for count, member in enumerate(archive):
+            while (member := archive.next()) is not None:
                 writer.check()
-                unpacked += member.size if member.isreg() else 0
-                if count > MOST_ENTRIES or unpacked > MOST_BYTES:
+                entries += 1
+                content += member.size if member.isreg() else 0
+                if entries > MOST_ENTRIES or content > MOST_BYTES:
                     message = "the archive is too large"
                     raise ValueError(message)
-                if unpacked > max(SMALLEST_BOMB, LARGEST_RATIO * size):
+                if content > max(SMALLEST_BOMB, LARGEST_RATIO * size):
                     message = f"the archive unpacks to more than {LARGEST_RATIO} times its size"
                     raise ValueError(message)
-                _unpack_member(archive, member, writer, top, ownership, times)
+                unpacking.write(archive, member)
                 archive.members.clear()  # type: ignore[attr-defined]  # tarfile keeps every header otherwise
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, RecursionError) as error:
         message = f"the archive is damaged: {error}"
         raise ValueError(message) from error
-    for path, modified in reversed(times):
-        if writer.root.is_directory(path):
-            os.utime(writer.root.directory(path), ns=(modified, modified))
+    unpacking.set_times()
 
 
 def _opened(file: IO[bytes]) -> tarfile.TarFile:
     """A stream reader: it never seeks, so an archive cannot send it around in itself."""
     start = file.read(6)
     file.seek(0)
-    reader: IO[bytes] = file
+    reader: object = file
     if start.startswith(b"BZh"):
         reader = bz2.BZ2File(file)
     elif start.startswith(b"\xfd7zXZ\x00"):
         reader = lzma.LZMAFile(file)
     elif start.startswith(b"\x1f\x8b"):
-        return tarfile.open(fileobj=file, mode="r|gz", tarinfo=_BoundedHeader, errors="surrogateescape")
-    return tarfile.open(fileobj=reader, mode="r|", tarinfo=_BoundedHeader, errors="surrogateescape")
+        reader = gzip.GzipFile(fileobj=file)
+    archive: tarfile.TarFile = tarfile.TarFile.open(
+        fileobj=reader,  # type: ignore[call-overload]  # all of them can be read
+        mode="r|",
+        tarinfo=_BoundedHeader,
+        errors="surrogateescape",
+    )
+    return archive
 
 
-def _unpack_member(  # noqa: PLR0913 -- one step of the loop above
-    archive: tarfile.TarFile,
-    member: tarfile.TarInfo,
-    writer: Writer,
-    top: str,
-    ownership: Ownership,
-    times: list[tuple[str, int]],
-) -> None:
-    name = _clean(member.name, member.name)
-    if not name:
-        return  # the archive's own root: the destination keeps its mode
-    parent = writer.make_directories(posixpath.join("/", top, posixpath.dirname(name)), Ownership())
-    path = posixpath.join(parent, posixpath.basename(name))
-    checked_name(path)
-    modified = round(min(max(float(member.mtime), 0.0), _LATEST) * 1_000_000_000)
-    if member.isdir():
-        status = writer.root.status(path)
+class _Unpacking:
+    """Writes the entries of one archive below ``top``, a resolved directory of the root."""
+
+    def __init__(self, writer: Writer, top: str, ownership: Ownership) -> None:
+        self._writer = writer
+        self._root = writer.root
+        self._top = top
+        self._ownership = ownership
+        self._times: list[tuple[str, int]] = []
+
+    def write(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        """Write one entry; parents that no entry made are 0755 and root's."""
+        name = _clean(member.name, member.name)
+        if not name:
+            return  # the archive's own root: the destination keeps its mode
+        parent = self._writer.make_directories(
+            posixpath.join("/", self._top, posixpath.dirname(name)), Ownership()
+        )
+        path = posixpath.join(parent, posixpath.basename(name))
+        base = checked_name(path)
+        modified = round(min(max(float(member.mtime), 0.0), _LATEST) * 1_000_000_000)
+        if member.isdir():
+            self._write_directory(member, path)
+            self._times.append((path, modified))
+            return
+        if member.islnk():
+            self._write_hard_link(member, path)
+            return
+        if member.isreg():
+            _write_file(archive, member, self._writer, path, self._ownership)
+        elif member.issym():
+            if not member.linkname:
+                message = f"{member.name}: a link without target"
+                raise ValueError(message)
+            self._writer.clear(path)
+            os.symlink(member.linkname, base, dir_fd=self._root.directory(parent))
+        else:
+            _write_node(member, self._writer, path, self._ownership)
+        directory = self._root.directory(parent)
+        if not member.isreg():
+            change_owner(base, self._ownership.owner or _owner(member), directory)
+        os.utime(base, ns=(modified, modified), dir_fd=directory, follow_symlinks=False)
+
+    def set_times(self) -> None:
+        """Set the times of directories, deepest last made first: writing into them changes them."""
+        for path, modified in reversed(self._times):
+            if self._root.is_directory(path):
+                os.utime(self._root.directory(path), ns=(modified, modified))
+
+    def _write_directory(self, member: tarfile.TarInfo, path: str) -> None:
+        status = self._root.status(path)
         if status is not None and not stat.S_ISDIR(status.st_mode):
-            writer.clear(path)
-        writer.make_directories("/" + path, Ownership())
-        set_owner_and_mode(writer.root.directory(path), ownership, _owner(member), member.mode & 0o7777)
-        times.append((path, modified))
-        return
-    if member.isreg():
-        _write_file(archive, member, writer, path, ownership)
-    elif member.islnk():
-        _write_hard_link(member, writer, top, path)
-        return
-    elif member.issym():
-        if not member.linkname:
-            message = f"{member.name}: a link without target"
+            self._writer.clear(path)
+        self._writer.make_directories("/" + path, Ownership())
+        set_owner_and_mode(self._root.directory(path), self._ownership, _owner(member), member.mode & 0o7777)
+
+    def _write_hard_link(self, member: tarfile.TarInfo, path: str) -> None:
+        """Link to an entry that was unpacked before; what the image held already is a target too."""
+        name = _clean(member.linkname, member.name)
+        parent = self._root.resolve(posixpath.join("/", self._top, posixpath.dirname(name)))
+        target = posixpath.join(parent, posixpath.basename(name))
+        status = self._root.status(target) if name else None
+        if status is None or stat.S_ISDIR(status.st_mode):
+            message = f"{member.name}: a hard link to {member.linkname}, which is not a file of the archive"
             raise ValueError(message)
-        writer.clear(path)
-        os.symlink(member.linkname, posixpath.basename(path), dir_fd=writer.root.directory(parent))
-    else:
-        _write_node(member, writer, path, ownership)
-    directory = writer.root.directory(parent)
-    base = posixpath.basename(path)
-    if not member.isreg():
-        change_owner(base, ownership.owner or _owner(member), directory)
-    os.utime(base, ns=(modified, modified), dir_fd=directory, follow_symlinks=False)
+        if target == path:
+            return
+        self._writer.clear(path)
+        # A descriptor of its own: the tree keeps only the last directory open.
+        source = os.dup(self._root.directory(parent))
+        try:
+            os.link(
+                posixpath.basename(target),
+                posixpath.basename(path),
+                src_dir_fd=source,
+                dst_dir_fd=self._root.directory(posixpath.dirname(path)),
+                follow_symlinks=False,
+            )
+        finally:
+            os.close(source)
 
 
 def _write_file(
@@ -180,33 +225,6 @@ def _write_file(
                 os.setxattr(opened, name, value.encode("utf-8", "surrogateescape"))
     finally:
         os.close(opened)
-
-
-def _write_hard_link(member: tarfile.TarInfo, writer: Writer, top: str, path: str) -> None:
-    """Link to an entry that was unpacked before; what the image held already is a target too."""
-    name = _clean(member.linkname, member.name)
-    parent = writer.root.resolve(posixpath.join("/", top, posixpath.dirname(name)))
-    target = posixpath.join(parent, posixpath.basename(name))
-    status = writer.root.status(target) if name else None
-    if status is None or stat.S_ISDIR(status.st_mode):
-        message = f"{member.name}: a hard link to {member.linkname}, which is not a file of the archive"
-        raise ValueError(message)
-    if target == path:
-        return
-    writer.clear(path)
-    # A descriptor of its own: the tree keeps only the last directory open.
-    source = os.dup(writer.root.directory(parent))
-    try:
-        directory = writer.root.directory(posixpath.dirname(path))
-        os.link(
-            posixpath.basename(target),
-            posixpath.basename(path),
-            src_dir_fd=source,
-            dst_dir_fd=directory,
-            follow_symlinks=False,
-        )
-    finally:
-        os.close(source)
 
 
 def _write_node(member: tarfile.TarInfo, writer: Writer, path: str, ownership: Ownership) -> None:
