@@ -1,0 +1,116 @@
+"""nftables commands, each call one transaction, through libnftables in this process.
+
+A spawned ``nft`` costs 4 to 20 ms, the library 0.1 to 2 ms (docs/performance.md, section 2).  Without
+the library (it comes with the ``nft`` tool nearly everywhere) the tool is spawned.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import json
+import threading
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from composer import errors
+from composer.host import process
+
+_LIBRARY = "libnftables.so.1"
+_OUTPUT_JSON = 1 << 4
+_ABSENT = "No such file or directory"
+_TOOL_SECONDS = 30.0
+
+_turn = threading.Lock()
+"""libnftables keeps parser state in globals: one command at a time in a process."""
+
+Listed = Mapping[str, Mapping[str, object]]
+"""One object of a JSON listing: its kind (``chain``, ``rule``, ...) mapped to its fields."""
+
+
+@attrs.frozen(kw_only=True)
+class _Answer:
+    code: int
+    output: str
+    error: str
+
+
+def run(commands: str) -> None:
+    """Carry out commands as one transaction: all or none; raises ``NetworkFailure``."""
+    answer = _run(commands, as_json=False)
+    if answer.code != 0:
+        raise _failure(commands, answer.error)
+
+
+def listing(command: str) -> Sequence[Listed] | None:
+    """The objects that a ``list`` command names; ``None`` when the thing listed does not exist."""
+    answer = _run(command, as_json=True)
+    if answer.code != 0:
+        if _ABSENT in answer.error:
+            return None
+        raise _failure(command, answer.error)
+    try:
+        document = json.loads(answer.output) if answer.output else {}
+    except ValueError as error:
+        message = f"nft {command}: answered no JSON"
+        raise errors.NetworkFailure(message) from error
+    objects: Sequence[Listed] = document.get("nftables", [])
+    return objects
+
+
+def _failure(commands: str, said: str) -> errors.NetworkFailure:
+    lines = said.strip().splitlines()
+    reason = lines[0] if lines else "no reason given"
+    message = f"nftables refused ({commands.strip().splitlines()[0]} ...): {reason}"
+    return errors.NetworkFailure(message)
+
+
+def _run(commands: str, *, as_json: bool) -> _Answer:
+    with _turn:
+        library = _library()
+        if library is None:
+            return _run_tool(commands, as_json=as_json)
+        return _run_library(library, commands, as_json=as_json)
+
+
+def _run_library(library: ctypes.CDLL, commands: str, *, as_json: bool) -> _Answer:
+    context = library.nft_ctx_new(0)
+    if not context:
+        message = "libnftables gave no context"
+        raise errors.NetworkFailure(message)
+    try:
+        library.nft_ctx_buffer_output(context)
+        library.nft_ctx_buffer_error(context)
+        if as_json:
+            library.nft_ctx_output_set_flags(context, _OUTPUT_JSON)
+        code = library.nft_run_cmd_from_buffer(context, commands.encode())
+        output = library.nft_ctx_get_output_buffer(context) or b""
+        error = library.nft_ctx_get_error_buffer(context) or b""
+        return _Answer(code=code, output=output.decode(), error=error.decode(errors="replace"))
+    finally:
+        library.nft_ctx_free(context)
+
+
+def _run_tool(commands: str, *, as_json: bool) -> _Answer:
+    argv = ["nft", *(["-j"] if as_json else []), "-f", "-"]
+    done = process.run(argv, stdin=commands.encode(), seconds=_TOOL_SECONDS)
+    return _Answer(code=done.exit_code, output=done.output.decode(), error=done.said)
+
+
+@functools.cache
+def _library() -> ctypes.CDLL | None:
+    try:
+        library = ctypes.CDLL(_LIBRARY)
+    except OSError:
+        return None
+    library.nft_ctx_new.restype = ctypes.c_void_p
+    library.nft_ctx_new.argtypes = [ctypes.c_uint32]
+    for name in ("nft_ctx_free", "nft_ctx_buffer_output", "nft_ctx_buffer_error"):
+        getattr(library, name).argtypes = [ctypes.c_void_p]
+    library.nft_ctx_output_set_flags.argtypes = [ctypes.c_void_p, ctypes.c_uint]
+    library.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    for name in ("nft_ctx_get_output_buffer", "nft_ctx_get_error_buffer"):
+        getattr(library, name).restype = ctypes.c_char_p
+        getattr(library, name).argtypes = [ctypes.c_void_p]
+    return library

@@ -1,0 +1,106 @@
+"""Applies rules and reads them back: our own table, and our tagged accepts in others' chains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from composer import errors
+from composer.host import nft, process
+from composer.network import foreign, ruleset
+
+_SECONDS = 30.0
+
+
+def damage_of(rules: ruleset.Ruleset) -> str:
+    """What the kernel lacks of a table; "" when it is whole."""
+    return ruleset.damage_in(rules, nft.listing(f"list table inet {rules.table}"))
+
+
+def apply(rules: ruleset.Ruleset) -> None:
+    """Replace the table in one transaction."""
+    nft.run(rules.text)
+
+
+def remove(table: str) -> None:
+    """Delete the table, if it is there."""
+    nft.run(f"add table inet {table}\ndelete table inet {table}\n")
+
+
+def blocked_by(openings: Iterable[foreign.Opening]) -> dict[str, str]:
+    """For each bridge that cannot forward, the chain that keeps it from it."""
+    blocked: dict[str, str] = {}
+    wanted = tuple(openings)
+
+    def look(where: str, missing: Callable[[foreign.Opening], tuple[object, ...]]) -> None:
+        for opening in wanted:
+            if missing(opening):
+                blocked.setdefault(opening.bridge, where)
+
+    for tool, lines in _iptables_seen():
+        look(f"{tool} FORWARD", lambda opening, lines=lines: foreign.iptables_insertions(lines, opening))  # type: ignore[misc]
+    for chain, rules in _nft_seen():
+        look(
+            f"nft {chain.place}",
+            lambda opening, chain=chain, rules=rules: foreign.nft_insertions(chain, rules, opening),  # type: ignore[misc]
+        )
+    return blocked
+
+
+def open_forwarding(opening: foreign.Opening) -> None:
+    """Put our accepts into every chain that would drop a bridge's traffic; idempotent."""
+    for tool, lines in _iptables_seen():
+        for arguments in foreign.iptables_insertions(lines, opening):
+            _iptables(tool, *arguments)
+    for chain, rules in _nft_seen():
+        commands = foreign.nft_insertions(chain, rules, opening)
+        if commands:
+            nft.run("\n".join(commands) + "\n")
+
+
+def close_forwarding(bridge: str) -> None:
+    """Take our accepts for a bridge out of every chain of others; idempotent."""
+    for tool, lines in _iptables_seen():
+        for arguments in foreign.iptables_withdrawals(lines, bridge):
+            _iptables(tool, *arguments)
+    for chain, rules in _nft_seen():
+        commands = foreign.nft_withdrawals(chain, rules, bridge)
+        if commands:
+            nft.run("\n".join(commands) + "\n")
+
+
+def _chains() -> tuple[foreign.ForwardChain, ...]:
+    return foreign.forward_chains(nft.listing("list chains") or ())
+
+
+def _nft_seen() -> list[tuple[foreign.ForwardChain, tuple[nft.Listed, ...]]]:
+    return [
+        (chain, tuple(nft.listing(f"list chain {chain.place}") or ()))
+        for chain in _chains()
+        if not chain.is_iptables
+    ]
+
+
+def _iptables_seen() -> list[tuple[str, tuple[str, ...]]]:
+    """What each iptables that has a filter table says; one without is not asked, it would make one."""
+    tools = []
+    if any(chain.is_iptables for chain in _chains()):
+        tools.append("iptables-nft")
+    if _has_legacy_filter():
+        tools.append("iptables-legacy")
+    return [(tool, tuple(_iptables(tool, "-S").splitlines())) for tool in tools]
+
+
+def _has_legacy_filter() -> bool:
+    try:
+        with open("/proc/net/ip_tables_names", encoding="ascii") as file:
+            return "filter" in file.read().split()
+    except OSError:
+        return False
+
+
+def _iptables(tool: str, *arguments: str) -> str:
+    done = process.run([tool, "-w", *arguments], seconds=_SECONDS)
+    if done.exit_code != 0:
+        message = f"{tool} {' '.join(arguments)}: {done.said}"
+        raise errors.NetworkFailure(message)
+    return done.output.decode(errors="replace")
