@@ -115,7 +115,7 @@ def _opened(file: IO[bytes]) -> tarfile.TarFile:
     if start.startswith(b"BZh"):
         reader = bz2.BZ2File(file)
     elif start.startswith(b"\xfd7zXZ\x00"):
-        reader = lzma.LZMAFile(file)
+        reader = lzma.LZMAFile(file)  # noqa: SIM115 -- the archive reads from it
     elif start.startswith(b"\x1f\x8b"):
         reader = gzip.GzipFile(fileobj=file)
     archive: tarfile.TarFile = tarfile.TarFile.open(

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import builds
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> builds.Workshop:
+    """A builder without root and without network."""
+    return builds.workshop(tmp_path)
