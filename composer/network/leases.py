@@ -140,9 +140,9 @@ class Leases:
         """
         with self._database.transaction() as connection:
             former = {lease.network: lease for lease in self.endpoints_of(container_id)}
-            for network in former.keys() - memberships.keys():
+            for left in former.keys() - memberships.keys():
                 connection.execute(
-                    "DELETE FROM endpoints WHERE container = ? AND network = ?", (container_id, network)
+                    "DELETE FROM endpoints WHERE container = ? AND network = ?", (container_id, left)
                 )
             leases = []
             for position, name in enumerate(sorted(memberships)):
@@ -197,9 +197,7 @@ class Leases:
             message = f"network {name}: address {address} is used by container {holder['container'][:12]}"
             raise errors.ConflictError(message, hint="Static addresses are best taken from the upper end.")
         if holder is not None:  # kept for a container that does not run: it will get another one
-            connection.execute(
-                "DELETE FROM endpoints WHERE network = ? AND address = ?", (name, address)
-            )
+            connection.execute("DELETE FROM endpoints WHERE network = ? AND address = ?", (name, address))
         return address
 
     def endpoints_of(self, container_id: str) -> tuple[EndpointLease, ...]:
@@ -211,9 +209,7 @@ class Leases:
 
     def endpoints_on(self, network: str) -> tuple[EndpointLease, ...]:
         """Every endpoint of a network."""
-        rows = self._database.rows(
-            "SELECT * FROM endpoints WHERE network = ? ORDER BY container", (network,)
-        )
+        rows = self._database.rows("SELECT * FROM endpoints WHERE network = ? ORDER BY container", (network,))
         return tuple(map(_endpoint_from, rows))
 
     def endpoints_near(self, stack: str) -> tuple[EndpointLease, ...]:
@@ -248,7 +244,9 @@ class Leases:
         that the records call active has a link at all (after a crash it need not).
         """
         with self._database.transaction() as connection:
-            former = {_key(lease.port, is_random=lease.is_random): lease for lease in self.ports_of(container_id)}
+            former = {
+                _key(lease.port, is_random=lease.is_random): lease for lease in self.ports_of(container_id)
+            }
             connection.execute("DELETE FROM ports WHERE container = ?", (container_id,))
             leases = []
             for port in ports:
@@ -301,9 +299,7 @@ class Leases:
                     f" container {row['container'][:12]} of stack {row['stack']}"
                 )
                 raise errors.PortTaken(message, hint="Stop that one, or publish another port.")
-            connection.execute(
-                "UPDATE ports SET is_active = 0 WHERE container = ?", (row["container"],)
-            )
+            connection.execute("UPDATE ports SET is_active = 0 WHERE container = ?", (row["container"],))
 
     def ports_of(self, container_id: str) -> tuple[PortLease, ...]:
         """A container's ports."""

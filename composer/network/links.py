@@ -21,14 +21,20 @@ ALIAS = "composer"
 
 @attrs.frozen(kw_only=True)
 class Plug:
-    """One end-to-end attachment: ``link`` on the host's ``bridge``, ``interface`` in the container."""
+    """One attachment: ``link`` on the host, ``interface`` with ``address`` in the container.
+
+    ``master`` is the index of the bridge; 0 for a pair without one, whose host end then carries
+    ``own_address``.
+    """
 
     link: str
-    bridge: str
+    group: int
     interface: str
     address: str
     prefix: int
     alias: str
+    master: int = 0
+    own_address: str = ""
 
 
 def group_of(bridge: str) -> int:
@@ -66,37 +72,43 @@ def ensure_bridge(kernel: netlink.Netlink, bridge: str, gateway: str, prefix: in
 
 
 def plug(kernel: netlink.Netlink, plugs: Sequence[Plug], namespace: int) -> None:
-    """Make the pairs, peers in ``namespace`` (a descriptor); a stale pair of the same name goes first."""
-    if not plugs:
-        return
-    has_ipv6 = sysctl.read("net/ipv6/conf/default/disable_ipv6") is not None
+    """Make the pairs, peers in ``namespace`` (a descriptor); a stale pair of the same name goes first.
+
+    ``kernel`` is a socket of the host's namespace; the calling thread may be in any.
+    """
     for one in plugs:
-        master = netlink.index_of(one.bridge) if one.bridge else 0
-        requests = [
-            netlink.create_veth(
-                one.link,
-                group=group_of(one.bridge or one.link),
-                master=master,
-                peer=one.interface,
-                peer_mac=addresses.mac_of(one.address),
-                namespace=namespace,
-            ),
-        ]
-        if kernel.change(requests, tolerate=[errno.EEXIST])[0]:
-            _clear(kernel, one)
-            kernel.change(requests)
-        kernel.change([netlink.set_up(one.link, alias=one.alias, without_ipv6=has_ipv6)])
+        request = netlink.create_veth(
+            one.link,
+            group=one.group,
+            master=one.master,
+            peer=one.interface,
+            peer_mac=addresses.mac_of(one.address),
+            namespace=namespace,
+        )
+        if kernel.change([request], tolerate=[errno.EEXIST])[0]:
+            clear(kernel, one)
+            kernel.change([request])
+        kernel.change([netlink.set_up(one.link, alias=one.alias, without_ipv6=_has_ipv6())])
+        if one.own_address:
+            link = kernel.link(one.link)
+            index = link.index if link else 0
+            what = f"address {one.own_address} of {one.link}"
+            kernel.change([netlink.add_address(index, one.own_address, one.prefix, what)])
 
 
-def _clear(kernel: netlink.Netlink, plugged: Plug) -> None:
-    """Delete what a former life of the container left under this name."""
+def clear(kernel: netlink.Netlink, plugged: Plug) -> None:
+    """Delete what a former life of the container left under this name; idempotent."""
     link = kernel.link(plugged.link)
     if link is None:
         return
-    if not is_ours(link, plugged.bridge or plugged.link):
+    if link.group != plugged.group:
         message = f"a network interface {plugged.link} exists that composer did not make"
         raise errors.ConflictError(message, hint=f"Rename or remove it (`ip link show {plugged.link}`).")
     kernel.change([netlink.delete_link(plugged.link)], tolerate=[errno.ENODEV])
+
+
+def _has_ipv6() -> bool:
+    return sysctl.read("net/ipv6/conf/default/disable_ipv6") is not None
 
 
 def configure_inside(plugs: Sequence[Plug], gateway: str | None, *, is_new: bool) -> None:

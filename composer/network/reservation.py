@@ -37,9 +37,7 @@ def reserve(port: PublishedPort) -> tuple[PublishedPort, socket.socket | None]:
         holder.close()
         raise _translated(error, port) from error
     number = int(holder.getsockname()[1])
-    chosen = PublishedPort(
-        target=port.target, published=number, host_ip=port.host_ip, protocol=port.protocol
-    )
+    chosen = PublishedPort(target=port.target, published=number, host_ip=port.host_ip, protocol=port.protocol)
     return chosen, holder
 
 

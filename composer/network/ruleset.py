@@ -82,6 +82,8 @@ class Ruleset:
     chains: tuple[Chain, ...]
     elements: Mapping[str, tuple[str, ...]]
     generation: str
+    is_empty: bool
+    """Whether there is nothing to guard or publish, so that no table is needed."""
 
     @property
     def text(self) -> str:
@@ -130,7 +132,13 @@ def ruleset_for(
     elements = _elements(forwardings)
     body = "\n".join(_body_of(chains, elements))
     digest = hashlib.sha256(f"{table}\n{body}".encode()).hexdigest()[:16]
-    return Ruleset(table=table, chains=chains, elements=elements, generation=GENERATION_PREFIX + digest)
+    return Ruleset(
+        table=table,
+        chains=chains,
+        elements=elements,
+        generation=GENERATION_PREFIX + digest,
+        is_empty=not networks and not forwardings,
+    )
 
 
 def damage_in(ruleset: Ruleset, listed: Sequence[Listed] | None) -> str:
@@ -227,10 +235,7 @@ def _forward(networks: Sequence[GuardedNetwork], fenced: Collection[str]) -> Cha
 
 def _postrouting(networks: Sequence[GuardedNetwork]) -> Chain:
     """Out with the host's address; back to a bridge it came from (hairpin) with the bridge's."""
-    rules = []
-    if networks:
-        bridges = _names(network.bridge for network in networks)
-        rules.append(f"oifname {bridges} ip saddr 127.0.0.0/8 masquerade")
+    rules = ['oifname != "lo" ip saddr 127.0.0.0/8 ct status dnat masquerade']
     for network in networks:
         if network.is_internal:
             continue
