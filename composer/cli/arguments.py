@@ -43,14 +43,13 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 class Parser(argparse.ArgumentParser):
     """An argument parser that raises ``UsageError`` instead of ending the process."""
 
-    def __init__(self, verb: str, *, description: str, examples: str, adds_help: bool = True) -> None:
+    def __init__(self, *, prog: str, description: str, examples: str = "") -> None:
         super().__init__(
-            prog=f"composer {verb}".rstrip(),
+            prog=prog,
             description=description,
             epilog=f"examples:\n{_indented(examples)}" if examples else None,
             formatter_class=_Help,
             allow_abbrev=False,
-            add_help=adds_help,
         )
 
     def error(self, message: str) -> NoReturn:
@@ -74,7 +73,7 @@ def root_parser() -> Parser:
     width = max(map(len, VERBS))
     listing = "\n".join(f"  {name.ljust(width)}  {text}" for name, text in VERBS.items())
     parser = Parser(
-        "",
+        prog="composer",
         description=f"Compose stacks without Docker.\n\nverbs:\n{listing}",
         examples="composer up -d\ncomposer -f dev.yaml -p demo ps",
     )

@@ -106,9 +106,8 @@ class LogView:
             follower = logs.LogFollower(path, from_end=tail is not None)
             history = [] if tail is None else logs.read_records(path, tail=tail)
             self._sources[identity] = Source(label, follower, history)
-            self._colours.setdefault(
-                label, terminal.PREFIX_COLOURS[len(self._colours) % len(terminal.PREFIX_COLOURS)]
-            )
+            palette = terminal.PREFIX_COLOURS
+            self._colours.setdefault(label, palette[len(self._colours) % len(palette)])
             self._width = max(self._width, len(label))
 
     def drain(self, *, since: float = 0.0) -> int:

@@ -61,10 +61,19 @@ def _run(argv: list[str]) -> int:
     if verb not in VERBS:
         raise _unknown(verb)
     command = importlib.import_module(f"composer.cli.commands.{verb}")
-    verb_parser = arguments.Parser(verb, description=VERBS[verb] + ".", examples=command.EXAMPLES)
+    verb_parser = arguments.Parser(
+        prog=f"composer {verb}", description=f"{VERBS[verb]}.", examples=command.EXAMPLES
+    )
     command.add_options(verb_parser)
     options = verb_parser.parse_args(rest)
-    code: int = command.execute(Session(root), options)
+    try:
+        code: int = command.execute(Session(root), options)
+    except errors.ComposerError as error:
+        exit_code: int | None = getattr(command, "ERROR_EXIT_CODE", None)
+        if exit_code is None:
+            raise
+        show_error(error, sys.stderr)
+        return exit_code
     return code
 
 

@@ -31,6 +31,8 @@ _WORDS = {
     "update": ("Updating", "Updated"),
 }
 
+_OUTCOMES = {"skipped": "Skipped", "failed": "Error"}
+
 _LONG = frozenset({"build", "wait", "stop"})
 """Actions whose beginning is worth a line of its own: they may take long."""
 
@@ -51,19 +53,17 @@ def renderer_for(mode: str, stream: TextIO, *, ansi: str = "auto") -> Renderer:
         mode = "tty" if ansi != "never" and terminal.is_terminal(stream) else "plain"
     if mode == "tty":
         return LiveTable(stream)
-    return {"plain": Plain, "json": JsonLines, "quiet": Quiet}[mode](stream)
+    if mode == "json":
+        return JsonLines(stream)
+    return Quiet(stream) if mode == "quiet" else Plain(stream)
 
 
 def word_of(action: str, status: str) -> str:
     """What a step is doing or has done, in one word."""
+    if status in _OUTCOMES:
+        return _OUTCOMES[status]
     working, done = _WORDS.get(action, (action, action))
-    return {
-        "working": working,
-        "progress": working,
-        "done": done,
-        "skipped": "Skipped",
-        "failed": "Error",
-    }.get(status, status)
+    return done if status == "done" else working
 
 
 def line_of(event: Event) -> str | None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from composer.cli import progress
+from composer.model import events
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -53,8 +54,6 @@ def cancelling(connection: Connection) -> Iterator[None]:
 def say_nothing_to_do(session: Session) -> None:
     """The whole answer of a command that found everything as asked."""
     if session.root.progress == "json":
-        progress.JsonLines(session.err).show(
-            {"v": 1, "type": "message", "level": "info", "text": "nothing to do"}
-        )
+        progress.JsonLines(session.err).show(events.message("info", "nothing to do"))
     elif session.root.progress != "quiet":
         session.say("nothing to do")

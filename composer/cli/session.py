@@ -130,7 +130,14 @@ class Session:
         if not self.root.files and stack.files and "COMPOSE_FILE" not in loaded.variables:
             here = os.getcwd()  # noqa: PTH109
             stamps.update(shortcut.discovery_stamps(here, os.path.dirname(stack.files[0])))  # noqa: PTH120
-        shortcut.remember(self.run, self._key(), stack.name, stamps, loaded.variables, os.environ)
+        shortcut.remember(
+            self.run,
+            self._key(),
+            name=stack.name,
+            files=stamps,
+            variables=loaded.variables,
+            environment=os.environ,
+        )
 
     def _key(self) -> str:
         root = self.root

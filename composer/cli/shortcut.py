@@ -1,6 +1,6 @@
 """The index of known stacks: which stack a directory and a command line mean, without reading YAML.
 
-``<run>/index/<sha256>`` holds one JSON object per combination of working directory, root options and
+``<run>/index/<digest>`` holds one JSON object per combination of working directory, root options and
 ``COMPOSE_*`` variables: the stack's name, every file that decided it with its modification time,
 size and inode (size -1: absent), and the environment variables that were consulted, as a digest.
 It is trusted only while all of these are as they were; anything else is as if it were not there, so
@@ -9,10 +9,15 @@ a stale or torn entry costs time and never gives a wrong name.  It is memory: go
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+
+try:
+    # The built-in module: hashlib would load OpenSSL (5 ms), as the standard library's random knows.
+    from _blake2 import blake2b
+except ImportError:
+    from hashlib import blake2b
 
 FileStamp = tuple[str, int, int, int]
 """Path, modification time (ns), size, inode; size -1 says that there is no such file."""
@@ -34,7 +39,7 @@ def key_of(directory: str, selection: Iterable[object], environment: Mapping[str
     """The entry's name; ``selection`` are the root options that decide which stack is meant."""
     variables = sorted(item for item in environment.items() if item[0].startswith("COMPOSE_"))
     text = json.dumps([directory, list(selection), variables])
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return _digest(text)
 
 
 def lookup(run: str, key: str, environment: Mapping[str, str]) -> str | None:
@@ -56,6 +61,7 @@ def lookup(run: str, key: str, environment: Mapping[str, str]) -> str | None:
 def remember(
     run: str,
     key: str,
+    *,
     name: str,
     files: Iterable[FileStamp],
     variables: Iterable[str],
@@ -100,4 +106,8 @@ def discovery_stamps(start: str, found_in: str) -> tuple[FileStamp, ...]:
 def seal_of(variables: Iterable[str], environment: Mapping[str, str]) -> str:
     """A digest over the values of variables, so that no value (a secret, perhaps) is written down."""
     values = [(name, environment.get(name)) for name in variables]
-    return hashlib.sha256(json.dumps(values).encode("utf-8", "surrogateescape")).hexdigest()
+    return _digest(json.dumps(values))
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode("ascii"), digest_size=32).hexdigest()

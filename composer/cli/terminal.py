@@ -45,4 +45,4 @@ def _visible(match: re.Match[str]) -> str:
     if match[1]:
         return match[1]
     code = ord(match[2])
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
+    return f"\\u{code:04x}" if code >> 8 else f"\\x{code:02x}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from composer import errors
 from composer.cli import arguments, progress, request
+from composer.model import events
 
 if TYPE_CHECKING:
     import argparse
@@ -109,9 +110,7 @@ def _build_all(
 
         def say(line: str) -> None:
             with lock:
-                renderer.show(
-                    {"v": 1, "type": "log", "resource": f"image {image}", "text": f"{prefix}{line}"}
-                )
+                renderer.show(events.log(f"image {image}", f"{prefix}{line}"))
 
         return say
 

@@ -56,7 +56,7 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     if options.detach:
         return _spawn(argv)
     sys.stdout.flush()
-    _become(argv)
+    return _become(argv)
 
 
 def _become(argv: tuple[str, ...]) -> NoReturn:

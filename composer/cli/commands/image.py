@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from composer import errors
 from composer.cli import progress, table
+from composer.model import events
 
 if TYPE_CHECKING:
     import argparse
@@ -27,34 +28,27 @@ HEADER = ("REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE")
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of each sub-command."""
-    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True, parser_class=_plain_parser())
-    listing = verbs.add_parser("ls", help="list images")
-    listing.add_argument("-q", "--quiet", action="store_true", help="only ids")
-    listing.add_argument("--format", choices=("table", "json"), default="table", help="how to show it")
-    bootstrap = verbs.add_parser("bootstrap", help="make a base image without any registry")
-    bootstrap.add_argument("name", metavar="NAME", help="such as debian:bookworm-slim")
-    bootstrap.add_argument("--suite", default="", help="Debian release; as the tag says unless given")
-    bootstrap.add_argument("--include", default="", metavar="PACKAGE,...", help="more packages")
-    bootstrap.add_argument("--busybox", action="store_true", help="a static busybox instead of Debian")
-    importing = verbs.add_parser("import", help="make an image from an archive of a root file system")
-    importing.add_argument("file", metavar="FILE", help="tar, also compressed; - for stdin")
-    importing.add_argument("name", metavar="REF", nargs="?", default="", help="name of the image")
-    removing = verbs.add_parser("rm", help="remove images")
-    removing.add_argument("names", metavar="IMAGE", nargs="+")
-    removing.add_argument("-f", "--force", action="store_true", help="also when containers use it")
-    inspecting = verbs.add_parser("inspect", help="show everything known of images, as JSON")
-    inspecting.add_argument("names", metavar="IMAGE", nargs="+")
+    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
 
+    def add_verb(name: str, text: str) -> Callable[..., object]:
+        return verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.").add_argument
 
-def _plain_parser() -> Callable[..., argparse.ArgumentParser]:
-    """Sub-parsers that raise ``UsageError``, too."""
-    from composer.cli import arguments  # noqa: PLC0415
-
-    def make(**options: object) -> argparse.ArgumentParser:
-        verb = str(options.get("prog", "")).removeprefix("composer ")
-        return arguments.Parser(verb, description="", examples="")
-
-    return make
+    add = add_verb("ls", "list images")
+    add("-q", "--quiet", action="store_true", help="only ids")
+    add("--format", choices=("table", "json"), default="table", help="how to show it")
+    add = add_verb("bootstrap", "make a base image without any registry")
+    add("name", metavar="NAME", help="such as debian:bookworm-slim")
+    add("--suite", default="", help="Debian release; as the tag says unless given")
+    add("--include", default="", metavar="PACKAGE,...", help="more packages")
+    add("--busybox", action="store_true", help="a static busybox instead of Debian")
+    add = add_verb("import", "make an image from an archive of a root file system")
+    add("file", metavar="FILE", help="tar, also compressed; - for stdin")
+    add("name", metavar="REF", nargs="?", default="", help="name of the image; the file's unless given")
+    add = add_verb("rm", "remove images")
+    add("names", metavar="IMAGE", nargs="+")
+    add("-f", "--force", action="store_true", help="also when containers use it")
+    add = add_verb("inspect", "show everything known of images, as JSON")
+    add("names", metavar="IMAGE", nargs="+")
 
 
 def execute(session: Session, options: argparse.Namespace) -> int:
@@ -144,7 +138,7 @@ def _sayer(session: Session) -> Callable[[str], None]:
     renderer = progress.renderer_for(
         session.root.progress if session.root.progress in ("json", "quiet") else "plain", session.err
     )
-    return lambda line: renderer.show({"v": 1, "type": "message", "level": "info", "text": line})
+    return lambda line: renderer.show(events.message("info", line))
 
 
 def _import(session: Session, options: argparse.Namespace) -> None:

@@ -17,7 +17,6 @@ composer start web"""
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``start``."""
-
     arguments.add_services(parser)
 
 

@@ -1,0 +1,60 @@
+"""What ``up`` asks for, says and returns."""
+
+import pytest
+
+from composer import errors
+from composer.cli.commands import up
+from tests.fakes.command_line import Stage
+from tests.fakes.supervisor import FakeConnection, row
+
+ROOT = ["-p", "demo", "--progress", "plain"]
+
+
+def test_detached_asks_once_with_everything() -> None:
+    connection = FakeConnection({"up": {"changed": True}})
+    argv = ["-d", "--build", "--scale", "web=3", "--scale", "db=0", "-t", "5", "--remove-orphans", "web"]
+    assert Stage(connection, [*ROOT, "-f", "x.yaml"]).run(up, argv) == 0
+    ((command, arguments),) = connection.asked
+    source = arguments.pop("source")
+    assert command == "up"
+    assert isinstance(source, dict)
+    assert (source["files"], source["project_name"]) == (["x.yaml"], "demo")
+    assert arguments == {
+        "services": ["web"],
+        "build": True,
+        "force_recreate": False,
+        "no_deps": False,
+        "scale": {"web": 3, "db": 0},
+        "remove_orphans": True,
+        "timeout": 5,
+        "wait": False,
+        "wait_timeout": None,
+        "start": True,
+        "rows": False,
+    }
+    assert connection.is_closed
+
+
+@pytest.mark.parametrize(("changed", "said"), [(True, ""), (False, "nothing to do\n")])
+def test_says_when_there_was_nothing_to_do(*, changed: bool, said: str) -> None:
+    stage = Stage(FakeConnection({"up": {"changed": changed, "warnings": ["orphan x"]}}), ROOT)
+    assert stage.run(up, ["--wait"]) == 0
+    assert stage.out.getvalue() == said
+    assert stage.err.getvalue() == "warning: orphan x\n"
+
+
+def test_contradictions_are_refused_before_anything_happens() -> None:
+    connection = FakeConnection()
+    with pytest.raises(errors.UsageError):
+        Stage(connection, ROOT).run(up, ["-d", "--exit-code-from", "web"])
+    assert connection.asked == []
+
+
+def test_attached_shows_output_until_everything_ended(tmp_path: object) -> None:
+    del tmp_path
+    ended = {"containers": [row("web-1", State="exited", ExitCode=3)]}
+    connection = FakeConnection({"up": {"changed": True, **ended}, "ps": ended})
+    stage = Stage(connection, ROOT)
+    assert stage.run(up, []) == 0
+    assert "Attaching to demo-web-1\n" in stage.err.getvalue()
+    assert {"up", "events", "ps"} >= {command for command, _ in connection.asked}

@@ -1,0 +1,89 @@
+"""Each mode shows the same events in its own way."""
+
+import io
+import json
+
+import pytest
+
+from composer.cli import progress
+from composer.model import events
+
+
+def _step(action: str, status: str, **more: object) -> progress.Event:
+    return {**events.step("container web-1", action, status, step_id=1), **more}
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (_step("start", "working"), None),
+        (_step("start", "done", elapsed=0.31), "Container web-1 Started 0.3s"),
+        (_step("stop", "working"), "Container web-1 Stopping"),
+        (_step("wait", "done", elapsed=1.0), "Container web-1 Ready 1.0s"),
+        (_step("create", "failed", elapsed=0.0), "Container web-1 Error 0.0s"),
+        (_step("create", "skipped"), "Container web-1 Skipped"),
+        (_step("build", "progress"), None),
+        (events.log("image app", "#1 RUN true"), "#1 RUN true"),
+        (events.message("info", "hello"), "hello"),
+        (events.message("warning", "hm"), "warning: hm"),
+        (events.container("web-1", "die", identity="x", service="web", attributes={}), None),
+    ],
+)
+def test_plain_lines(event: progress.Event, expected: str | None) -> None:
+    assert progress.line_of(event) == expected
+
+
+def test_plain_escapes_what_builds_print() -> None:
+    stream = io.StringIO()
+    progress.renderer_for("plain", stream).show(events.log("image app", "\x1b[2Jx"))
+    assert stream.getvalue() == "\\x1b[2Jx\n"
+
+
+def test_json_is_the_event_itself() -> None:
+    stream = io.StringIO()
+    event = _step("start", "done", elapsed=0.25)
+    progress.renderer_for("json", stream).show(event)
+    assert json.loads(stream.getvalue()) == event
+    assert stream.getvalue().count("\n") == 1
+
+
+def test_quiet_keeps_warnings_and_errors() -> None:
+    stream = io.StringIO()
+    renderer = progress.renderer_for("quiet", stream)
+    for event in (_step("start", "done"), events.message("info", "no"), events.message("error", "yes")):
+        renderer.show(event)
+    assert stream.getvalue() == "error: yes\n"
+
+
+def test_auto_is_plain_where_there_is_no_terminal() -> None:
+    assert isinstance(progress.renderer_for("auto", io.StringIO()), progress.Plain)
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    assert isinstance(progress.renderer_for("auto", terminal), progress.LiveTable)
+    assert isinstance(progress.renderer_for("auto", terminal, ansi="never"), progress.Plain)
+
+
+def test_the_live_table_ends_with_every_row() -> None:
+    stream = io.StringIO()
+    now = [0.0]
+    table = progress.LiveTable(stream, clock=lambda: now[0])
+    table.show(_step("create", "working"))
+    now[0] = 2.0
+    table.show(_step("create", "done", elapsed=2.0))
+    table.show(_step("start", "working"))
+    now[0] = 2.5
+    table.show(events.message("warning", "slow [disk]"))
+    table.show({**_step("start", "failed", elapsed=0.5), "resource": "container db-1"})
+    table.close()
+    text = stream.getvalue()
+    assert "Container web-1" in text
+    assert "Starting" in text
+    assert "Error" in text
+    assert "warning: slow [disk]" in text
+
+
+def test_a_live_table_without_steps_draws_nothing() -> None:
+    stream = io.StringIO()
+    table = progress.LiveTable(stream)
+    table.close()
+    assert stream.getvalue() == ""
