@@ -1,0 +1,1 @@
+"""From stack files to a ``Stack``: a visible list of passes over a located tree (``load``)."""

@@ -1,0 +1,130 @@
+"""``${VAR:-default}``: Compose's interpolation grammar, nested, on strings and on a whole tree.
+
+Source: Compose Specification, "Interpolation"; oddities as Docker Compose v2.40.3 shows them: ``$$``
+is a dollar, ``$9`` and a final ``$`` stay as they are, braces balance, keys are never interpolated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from composer import errors
+from composer.stackfile import yamltree
+from composer.stackfile.tree import Node, Path, problem
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_DEEPEST = 64
+
+Lookup = Callable[[str], str | None]
+
+
+class InterpolationError(ValueError):
+    """The text is no valid interpolation, or a required variable is missing."""
+
+
+def interpolate(text: str, lookup: Lookup, on_unset: Callable[[str], None], *, depth: int = 0) -> str:
+    """Replace every variable of ``text``; ``on_unset`` hears of plain ones that are not set."""
+    if "$" not in text:
+        return text
+    if depth > _DEEPEST:
+        message = f"nested more than {_DEEPEST} levels deep"
+        raise InterpolationError(message)
+    parts: list[str] = []
+    position = 0
+    while True:
+        dollar = text.find("$", position)
+        if dollar < 0:
+            parts.append(text[position:])
+            return "".join(parts)
+        parts.append(text[position:dollar])
+        following = text[dollar + 1 : dollar + 2]
+        if following == "$":
+            parts.append("$")
+            position = dollar + 2
+        elif following == "{":
+            end = _closing(text, dollar + 1)
+            parts.append(_braced(text[dollar + 2 : end], lookup, on_unset, depth))
+            position = end + 1
+        else:
+            name = _NAME.match(text, dollar + 1)
+            if name is None:
+                parts.append("$")
+                position = dollar + 1
+            else:
+                parts.append(_plain(name[0], lookup, on_unset))
+                position = name.end()
+
+
+def _closing(text: str, opening: int) -> int:
+    """The brace that closes the one at ``opening``; braces within balance."""
+    level = 0
+    for index in range(opening, len(text)):
+        if text[index] == "{":
+            level += 1
+        elif text[index] == "}":
+            level -= 1
+            if level == 0:
+                return index
+    message = f"unterminated variable {text[opening - 1 :]!r}"
+    raise InterpolationError(message)
+
+
+def _plain(name: str, lookup: Lookup, on_unset: Callable[[str], None]) -> str:
+    value = lookup(name)
+    if value is None:
+        on_unset(name)
+        return ""
+    return value
+
+
+def _braced(body: str, lookup: Lookup, on_unset: Callable[[str], None], depth: int) -> str:
+    name = _NAME.match(body)
+    if name is None:
+        message = f"invalid interpolation format ${{{body}}}"
+        raise InterpolationError(message)
+    rest = body[name.end() :]
+    if not rest:
+        return _plain(name[0], lookup, on_unset)
+    operator = rest[:2] if rest[0] == ":" else rest[:1]
+    word = rest[len(operator) :]
+    if operator not in (":-", "-", ":?", "?", ":+", "+"):
+        message = f"invalid interpolation format ${{{body}}}"
+        raise InterpolationError(message)
+    value = lookup(name[0])
+    is_set = value is not None and (bool(value) or operator[0] != ":")
+
+    def expanded() -> str:
+        return interpolate(word, lookup, on_unset, depth=depth + 1)
+
+    if operator.endswith("+"):
+        return expanded() if is_set else ""
+    if is_set:
+        return value or ""
+    if operator.endswith("?"):
+        message = f"required variable {name[0]} is missing a value" + (f": {expanded()}" if word else "")
+        raise InterpolationError(message)
+    return expanded()
+
+
+def interpolate_tree(root: Node, lookup: Lookup, on_unset: Callable[[str, Node], None]) -> list[errors.Problem]:
+    """Interpolate every scalar value in place; unquoted ones are cast again.  Returns all problems."""
+    problems: list[errors.Problem] = []
+
+    def visit(node: Node, path: Path) -> None:
+        if isinstance(node.value, dict):
+            for key, child in node.value.items():
+                visit(child, (*path, key))
+        elif isinstance(node.value, list):
+            for index, child in enumerate(node.value):
+                visit(child, (*path, index))
+        elif isinstance(node.value, str) and "$" in node.value:
+            try:
+                text = interpolate(node.value, lookup, lambda name: on_unset(name, node))
+            except InterpolationError as error:
+                problems.append(problem(node, path, str(error), hint="Write $$ for a dollar sign."))
+                return
+            node.value = yamltree.resolve(text) if node.is_plain and text else text
+
+    visit(root, ())
+    return problems

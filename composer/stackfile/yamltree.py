@@ -1,0 +1,256 @@
+"""YAML text to a located tree, with the scalars of YAML 1.2's core schema as Compose reads them.
+
+Built from the parser's events rather than by a constructor: so every value keeps its place, and
+anchors, depth and size are bounded while they are expanded (an alias bomb of 500 bytes stands for
+gigabytes; compose-go caps the same way).  Duplicate keys and unknown tags are refused.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from composer import errors
+from composer.stackfile.tree import Node, Place
+
+if TYPE_CHECKING:
+    import yaml
+
+MOST_NODES = 100_000
+DEEPEST = 128
+
+_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+_TRUE, _FALSE = frozenset({"true", "True", "TRUE"}), frozenset({"false", "False", "FALSE"})
+_INT = re.compile(r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[1-9][0-9_]*|0)", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
+_INFINITE = re.compile(r"([-+]?)\.(inf|Inf|INF)")
+_LONGEST_INT = 40
+
+_STANDARD = "tag:yaml.org,2002:"
+_TAGS = {"!reset": "reset", "!override": "override"}
+
+
+def read_documents(text: bytes, file: str) -> list[Node]:
+    """Every document of a stream; raises ``StackFileError`` with the place of what is wrong."""
+    import yaml  # noqa: PLC0415 -- 35 ms, not on the thin client's path
+
+    decoded = _decode(text, file)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        events = _Events(yaml.parse(decoded, Loader=loader), file)
+        return events.documents()
+    except yaml.YAMLError as error:
+        raise errors.StackFileError([_syntax_problem(error, file)]) from error
+    except RecursionError as error:
+        raise errors.StackFileError([errors.Problem("the file is nested too deeply", file=file)]) from error
+
+
+def _decode(text: bytes, file: str) -> str:
+    if text.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise errors.StackFileError(
+            [errors.Problem("the file is UTF-16", file=file, line=1, column=1, hint="Save it as UTF-8.")]
+        )
+    try:
+        return text.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        column = error.start - text.rfind(b"\n", 0, error.start)
+        raise errors.StackFileError(
+            [errors.Problem("the file is not UTF-8 here", file=file, line=line, column=column)]
+        ) from error
+
+
+def _syntax_problem(error: yaml.YAMLError, file: str) -> errors.Problem:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    said = getattr(error, "problem", None) or str(error).splitlines()[0]
+    context = getattr(error, "context", None)
+    message = f"invalid YAML: {said}" + (f" ({context})" if context else "")
+    if mark is None:
+        return errors.Problem(message, file=file)
+    return errors.Problem(message, file=file, line=mark.line + 1, column=mark.column + 1)
+
+
+class _Events:
+    """Turns the event stream into nodes, within a budget."""
+
+    def __init__(self, events: Iterator[yaml.Event], file: str) -> None:
+        self._events = events
+        self._file = file
+        self._anchors: dict[str, Node | None] = {}
+        self._sizes: dict[int, int] = {}
+        self._count = 0
+
+    def documents(self) -> list[Node]:
+        import yaml  # noqa: PLC0415
+
+        found = []
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                self._anchors = {}
+                found.append(self._node(next(self._events), 0))
+        return found
+
+    def _place(self, event: yaml.Event) -> Place:
+        return Place(self._file, event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def _fail(self, place: Place, message: str, hint: str = "") -> errors.StackFileError:
+        return errors.StackFileError(
+            [errors.Problem(message, file=place.file, line=place.line, column=place.column, hint=hint)]
+        )
+
+    def _spend(self, place: Place, count: int) -> None:
+        self._count += count
+        if self._count > MOST_NODES:
+            raise self._fail(
+                place,
+                f"the file stands for more than {MOST_NODES} values",
+                "Aliases that multiply each other are refused.",
+            )
+
+    def _node(self, event: yaml.Event, depth: int) -> Node:
+        import yaml  # noqa: PLC0415
+
+        place = self._place(event)
+        self._spend(place, 1)
+        if depth > DEEPEST:
+            raise self._fail(place, f"the file is nested more than {DEEPEST} levels deep")
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event, place)
+        anchor = getattr(event, "anchor", None)
+        if anchor is not None:
+            self._anchors[anchor] = None
+        before = self._count
+        if isinstance(event, yaml.ScalarEvent):
+            node = self._scalar(event, place)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            node = Node(self._sequence(depth), place, override=self._tag(event.tag, place))
+        elif isinstance(event, yaml.MappingStartEvent):
+            override = self._tag(event.tag, place)
+            node = Node(self._mapping(depth), place, override=override)
+        else:
+            raise self._fail(place, "unexpected content")
+        if anchor is not None:
+            self._anchors[anchor] = node
+            self._sizes[id(node)] = self._count - before + 1
+        return node
+
+    def _alias(self, event: yaml.AliasEvent, place: Place) -> Node:
+        if event.anchor not in self._anchors:
+            raise self._fail(place, f"alias *{event.anchor} names no anchor")
+        node = self._anchors[event.anchor]
+        if node is None:
+            raise self._fail(place, f"alias *{event.anchor} contains itself")
+        self._spend(place, self._sizes[id(node)])
+        return _copy(node)
+
+    def _sequence(self, depth: int) -> list[Node]:
+        import yaml  # noqa: PLC0415
+
+        items: list[Node] = []
+        for event in self._events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
+            items.append(self._node(event, depth + 1))
+        return items
+
+    def _mapping(self, depth: int) -> dict[str, Node]:
+        import yaml  # noqa: PLC0415
+
+        own: dict[str, Node] = {}
+        merged: list[Node] = []
+        for event in self._events:
+            if isinstance(event, yaml.MappingEndEvent):
+                break
+            place = self._place(event)
+            is_merge = isinstance(event, yaml.ScalarEvent) and event.value == "<<" and event.implicit[0]
+            key = self._node(event, depth + 1)
+            value = self._node(next(self._events), depth + 1)
+            if is_merge:
+                merged += self._merge_sources(value)
+                continue
+            if isinstance(key.value, dict | list) or key.value is None:
+                raise self._fail(place, "a key must be a plain word")
+            name = key.value if isinstance(key.value, str) else _key_text(event)
+            if name in own:
+                raise self._fail(
+                    place, f"mapping key {name!r} is already defined at line {own[name].place.line}"
+                )
+            own[name] = value
+        for source in merged:
+            for name, value in source.entries():
+                own.setdefault(name, value)
+        return own
+
+    def _merge_sources(self, value: Node) -> list[Node]:
+        sources = list(value.items()) if isinstance(value.value, list) else [value]
+        for source in sources:
+            if not isinstance(source.value, dict):
+                raise self._fail(source.place, "<< must name a mapping or a list of mappings")
+        return sources
+
+    def _scalar(self, event: yaml.ScalarEvent, place: Place) -> Node:
+        override = self._tag(event.tag, place)
+        is_plain = event.implicit[0] and not event.style
+        if is_plain or (override and not event.style):
+            return Node(resolve(event.value), place, is_plain=True, override=override)
+        tag = (event.tag or "").removeprefix(_STANDARD)
+        if event.tag and event.tag.startswith(_STANDARD) and tag != "str":
+            return Node(resolve(event.value), place, is_plain=True)
+        return Node(event.value, place)
+
+    def _tag(self, tag: str | None, place: Place) -> str:
+        if tag is None or tag == "!":
+            return ""
+        if tag in _TAGS:
+            return _TAGS[tag]
+        if tag.removeprefix(_STANDARD) in {"str", "int", "float", "bool", "null", "map", "seq"}:
+            return ""
+        raise self._fail(place, f"unknown tag {tag.replace(_STANDARD, '!!')}", "Only !reset and !override are known.")
+
+
+def _key_text(event: yaml.Event) -> str:
+    return str(getattr(event, "value", ""))
+
+
+def _copy(node: Node) -> Node:
+    """A deep copy, so that a pass which changes one use of an alias leaves the others alone."""
+    value = node.value
+    if isinstance(value, dict):
+        value = {key: _copy(child) for key, child in value.items()}
+    elif isinstance(value, list):
+        value = [_copy(child) for child in value]
+    return Node(value, node.place, node.is_plain, node.override)
+
+
+def resolve(text: str) -> str | int | float | bool | None:
+    """The value of an unquoted scalar."""
+    if text in _NULL:
+        return None
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    if len(text) <= _LONGEST_INT and _INT.fullmatch(text):
+        return _integer(text)
+    if _FLOAT.fullmatch(text) and any(c.isdigit() for c in text):
+        return float(text.replace("_", ""))
+    infinite = _INFINITE.fullmatch(text)
+    if infinite:
+        return -math.inf if infinite[1] == "-" else math.inf
+    return math.nan if text in {".nan", ".NaN", ".NAN"} else text
+
+
+def _integer(text: str) -> int:
+    digits = text.replace("_", "").lower()
+    sign, digits = (-1 if digits.startswith("-") else 1), digits.lstrip("+-")
+    if digits.startswith("0x"):
+        return sign * int(digits[2:], 16)
+    if digits.startswith("0b"):
+        return sign * int(digits[2:], 2)
+    if digits.startswith("0o"):
+        return sign * int(digits[2:], 8)
+    if digits.startswith("0") and len(digits) > 1:
+        return sign * int(digits, 8)
+    return sign * int(digits)
