@@ -84,7 +84,7 @@ def show_error(error: errors.ComposerError, stream: TextIO) -> None:
     if isinstance(error, errors.StackFileError):
         from composer.stackfile import problems  # noqa: PLC0415
 
-        stream.write(terminal.harmless(problems.render(error.problems)).rstrip("\n") + "\n")
+        stream.write(terminal.harmless(problems.text_of(error)).rstrip("\n") + "\n")
     else:
         if isinstance(error, errors.BuildError) and error.output:
             stream.write(terminal.harmless(error.output).rstrip("\n") + "\n")

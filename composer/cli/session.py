@@ -96,10 +96,28 @@ class Session:
         known = shortcut.lookup(self.run, self._key(), os.environ)
         if known is not None and _is_stack_name(known):
             return known
-        from composer.stackfile import locate  # noqa: PLC0415 -- reads YAML
+        return self._name_from_files()
+
+    def _name_from_files(self) -> str:
+        """Read just enough of the files to know the name, and remember it for later commands."""
+        import attrs  # noqa: PLC0415 -- all of these only without a shortcut
+
+        from composer.stackfile import locate  # noqa: PLC0415
         from composer.supervisor import loading  # noqa: PLC0415
 
-        return locate.project_name(loading.request_from(self.source()))
+        consulted = shortcut.ConsultedVariables(os.environ)
+        request = attrs.evolve(loading.request_from(self.source()), environment=consulted)
+        name, inputs = locate.project_name_and_inputs(request)
+        if "-" not in self.root.files:
+            shortcut.remember(
+                self.run,
+                self._key(),
+                name=name,
+                files=[(file.path, file.mtime_ns, file.size, file.inode) for file in inputs],
+                variables=consulted.names,
+                environment=os.environ,
+            )
+        return name
 
     def load(self, services: Sequence[str] = ()) -> Loaded:
         """Load the stack file (once); raises ``StackFileError``.
@@ -113,31 +131,10 @@ class Session:
             request = loading.request_from(self.source(), tuple(services))
             loaded = load.load_stack(request)
             self._loaded = request, loaded
+            if self._name is None and self.stack_name() != loaded.stack.name:
+                shortcut.forget(self.run, self._key())
             self._name = loaded.stack.name
-            self._remember(loaded)
         return self._loaded[1]
-
-    def _remember(self, loaded: Loaded) -> None:
-        stack = loaded.stack
-        if "-" in self.root.files:
-            return
-        deciding = {*stack.files, *(os.path.abspath(path) for path in self.root.env_files)}  # noqa: PTH100
-        stamps = {
-            (file.path, file.mtime_ns, file.size, file.inode)
-            for file in loaded.inputs
-            if file.path in deciding or os.path.basename(file.path) == ".env"  # noqa: PTH119
-        }
-        if not self.root.files and stack.files and "COMPOSE_FILE" not in loaded.variables:
-            here = os.getcwd()  # noqa: PTH109
-            stamps.update(shortcut.discovery_stamps(here, os.path.dirname(stack.files[0])))  # noqa: PTH120
-        shortcut.remember(
-            self.run,
-            self._key(),
-            name=stack.name,
-            files=stamps,
-            variables=loaded.variables,
-            environment=os.environ,
-        )
 
     def _key(self) -> str:
         root = self.root

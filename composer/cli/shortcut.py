@@ -22,17 +22,18 @@ except ImportError:
 FileStamp = tuple[str, int, int, int]
 """Path, modification time (ns), size, inode; size -1 says that there is no such file."""
 
-CANDIDATES = (
-    "compose.yaml",
-    "compose.yml",
-    "docker-compose.yaml",
-    "docker-compose.yml",
-    "compose.override.yaml",
-    "compose.override.yml",
-    "docker-compose.override.yaml",
-    "docker-compose.override.yml",
-)
-"""Files that discovery looks for (Compose Specification, "Compose file"): a new one changes the answer."""
+
+class ConsultedVariables(dict[str, str]):
+    """An environment that notes which variables were asked for, be they set or not."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        super().__init__(environment)
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: str | None = None) -> str | None:  # type: ignore[override]
+        """The value, noting the question."""
+        self.names.add(name)
+        return super().get(name, default)
 
 
 def key_of(directory: str, selection: Iterable[object], environment: Mapping[str, str]) -> str:
@@ -86,6 +87,14 @@ def remember(
         return
 
 
+def forget(run: str, key: str) -> None:
+    """Remove an entry that turned out to be wrong."""
+    try:
+        os.unlink(f"{run}/index/{key}")  # noqa: PTH108
+    except OSError:
+        return
+
+
 def stamp(path: str) -> FileStamp:
     """What a file is now; reading it again gives the same content while this is the same."""
     try:
@@ -93,14 +102,6 @@ def stamp(path: str) -> FileStamp:
     except OSError:
         return (path, 0, -1, 0)
     return (path, status.st_mtime_ns, status.st_size, status.st_ino)
-
-
-def discovery_stamps(start: str, found_in: str) -> tuple[FileStamp, ...]:
-    """Stamps of everything discovery looks for on its way up from ``start`` to where it found a file."""
-    directories = [start]
-    while directories[-1] not in (found_in, "/"):
-        directories.append(os.path.dirname(directories[-1]))  # noqa: PTH120
-    return tuple(stamp(os.path.join(directory, name)) for directory in directories for name in CANDIDATES)  # noqa: PTH118
 
 
 def seal_of(variables: Iterable[str], environment: Mapping[str, str]) -> str:

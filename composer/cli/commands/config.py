@@ -62,7 +62,7 @@ def _text_of(loaded: Loaded, options: argparse.Namespace) -> str:
         return _lines(stack.networks)
     if options.only_images:
         return _lines(dict.fromkeys(desired.image_reference(stack, s) for s in stack.services.values()))
-    return render.json_of(loaded) if options.format == "json" else render.yaml_of(loaded)
+    return render.as_json(stack) if options.format == "json" else render.as_yaml(stack)
 
 
 def _lines(names: object) -> str:

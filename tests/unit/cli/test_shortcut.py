@@ -76,13 +76,18 @@ def test_bytes_that_are_no_text_make_a_key() -> None:
     assert shortcut.key_of("/a\udcff", (), {"COMPOSE_X": "\udcfe"})
 
 
-def test_discovery_watches_every_directory_on_its_way(tmp_path: Path) -> None:
-    deep = tmp_path / "a" / "b"
-    deep.mkdir(parents=True)
-    watched = {path for path, *_ in shortcut.discovery_stamps(str(deep), str(tmp_path))}
-    assert {str(place / "compose.yaml") for place in (deep, tmp_path / "a", tmp_path)} < watched
-    assert str(tmp_path.parent / "compose.yaml") not in watched
-    assert len(watched) == 3 * len(shortcut.CANDIDATES)
+def test_questions_are_noted() -> None:
+    environment = shortcut.ConsultedVariables({"A": "1"})
+    assert (environment.get("A"), environment.get("B"), environment.get("C", "x")) == ("1", None, "x")
+    assert environment.names == {"A", "B", "C"}
+    assert dict(environment) == {"A": "1"}
+
+
+def test_a_wrong_entry_can_be_forgotten(tmp_path: Path) -> None:
+    _remember(tmp_path, {})
+    for _ in range(2):
+        shortcut.forget(str(tmp_path / "run"), "key")
+        assert shortcut.lookup(str(tmp_path / "run"), "key", {}) is None
 
 
 def test_an_unwritable_run_directory_is_no_error(tmp_path: Path) -> None:
