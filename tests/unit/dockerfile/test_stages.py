@@ -8,7 +8,9 @@ from composer import errors
 from composer.dockerfile import parser, stages
 
 
-def plan(text: str, target: str | None = None, arguments: Mapping[str, str] | None = None) -> stages.StagePlan:
+def plan(
+    text: str, target: str | None = None, arguments: Mapping[str, str] | None = None
+) -> stages.StagePlan:
     return stages.plan(parser.parse(text), arguments or {}, target)
 
 
