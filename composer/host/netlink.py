@@ -38,7 +38,8 @@ _SOL_NETLINK, _OPTION_CAP_ACK, _OPTION_EXT_ACK = 270, 10, 11
 
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 10, 18
 _IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_GROUP, _IFLA_NET_NS_FD = 20, 26, 27, 28
-_INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
+_INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA, _VETH_PEER = 1, 2, 4, 5, 1
+_BRIDGE_PORT_HAIRPIN = 4
 _BRIDGE_MCAST_SNOOPING = 23
 _INET6_ADDR_GEN_MODE, _GEN_MODE_NONE = 8, 1
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
@@ -99,7 +100,7 @@ class Request:
     body: bytes
 
 
-# --------------------------------------------------------------------------- requests (pure)
+# --------------------------------------------------------------------------- requests, pure
 
 
 def create_bridge(name: str, *, group: int, mac: bytes) -> Request:
@@ -116,10 +117,8 @@ def create_bridge(name: str, *, group: int, mac: bytes) -> Request:
     return Request(what=f"bridge {name}", kind=_NEWLINK, flags=_CREATE | _EXCLUSIVE, body=body)
 
 
-def create_veth(  # noqa: PLR0913 -- both ends of a pair at once, which is what makes it atomic
-    name: str, *, group: int, master: int, peer: str, peer_mac: bytes, namespace: int
-) -> Request:
-    """Make a pair: ``name`` here (on bridge ``master`` unless 0), ``peer`` in ``namespace`` (a descriptor)."""
+def create_veth(name: str, *, group: int, master: int, peer: str, peer_mac: bytes, namespace: int) -> Request:
+    """Make a pair: ``name`` here (on bridge ``master`` unless 0), ``peer`` in a namespace (descriptor)."""
     peer_body = (
         _link_header()
         + _text(_IFLA_IFNAME, peer)
@@ -139,8 +138,12 @@ def create_veth(  # noqa: PLR0913 -- both ends of a pair at once, which is what 
     return Request(what=f"link {name}", kind=_NEWLINK, flags=_CREATE | _EXCLUSIVE, body=body)
 
 
-def set_up(name: str, *, alias: str = "", without_ipv6: bool = False) -> Request:
-    """Bring a link up; first give it an alias and keep it from making itself an IPv6 address."""
+def set_up(name: str, *, alias: str = "", without_ipv6: bool = False, is_hairpin: bool = False) -> Request:
+    """Bring a link up; first give it an alias and keep it from making itself an IPv6 address.
+
+    ``is_hairpin`` lets the bridge send a frame back to the port it came from: a container that calls
+    its own published port needs it where bridged packets pass iptables (``br_netfilter``).
+    """
     body = _link_header(flags=_UP, change=_UP) + _text(_IFLA_IFNAME, name)
     if alias:
         body += _text(_IFLA_IFALIAS, alias[:255])
@@ -148,6 +151,9 @@ def set_up(name: str, *, alias: str = "", without_ipv6: bool = False) -> Request
         mode = _attribute(_INET6_ADDR_GEN_MODE, bytes([_GEN_MODE_NONE]))
         family = _attribute(socket.AF_INET6 | _NESTED, mode)
         body += _attribute(_IFLA_AF_SPEC | _NESTED, family)
+    if is_hairpin:
+        data = _attribute(_INFO_SLAVE_DATA | _NESTED, _attribute(_BRIDGE_PORT_HAIRPIN, b"\1"))
+        body += _attribute(_IFLA_LINKINFO | _NESTED, _text(_INFO_SLAVE_KIND, "bridge") + data)
     return Request(what=f"link {name}", kind=_NEWLINK, flags=0, body=body)
 
 
@@ -176,7 +182,7 @@ def add_address(index: int, address: str, prefix: int, what: str) -> Request:
     broadcast = struct.pack("!I", struct.unpack("!I", packed)[0] | host_bits)
     body = _ADDRESS.pack(socket.AF_INET, prefix, 0, _SCOPE_UNIVERSE, index)
     body += _attribute(_IFA_LOCAL, packed) + _attribute(_IFA_ADDRESS, packed)
-    if prefix < 31:  # noqa: PLR2004 -- RFC 3021: no broadcast on a /31
+    if prefix < 31:
         body += _attribute(_IFA_BROADCAST, broadcast)
     return Request(what=what, kind=_NEWADDR, flags=_CREATE | _REPLACE, body=body)
 
@@ -206,7 +212,7 @@ def _number(kind: int, value: int) -> bytes:
     return _attribute(kind, struct.pack("=I", value))
 
 
-# --------------------------------------------------------------------------- answers (pure)
+# --------------------------------------------------------------------------- answers, pure
 
 
 def attributes_in(data: bytes) -> dict[int, bytes]:
@@ -263,7 +269,7 @@ def _string(value: bytes | None) -> str:
 
 
 def _integer(value: bytes | None) -> int:
-    return int(struct.unpack("=I", value)[0]) if value and len(value) == 4 else 0  # noqa: PLR2004
+    return int(struct.unpack("=I", value)[0]) if value and len(value) == 4 else 0
 
 
 def _messages_in(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:

@@ -404,10 +404,15 @@ class LinuxNetwork:
                 firewall.remove(rules.table)
                 self._loaded.pop(stack, None)
                 return
-            if not is_doubted and self._loaded.get(stack) == rules.generation:
+            former = self._loaded.get(stack, "")
+            if not is_doubted and former == rules.generation:
                 return
-            if firewall.damage_of(rules):
-                firewall.apply(rules)
+            if is_doubted or not former:
+                former = ""
+                if not firewall.damage_of(rules):
+                    self._loaded[stack] = rules.generation
+                    return
+            firewall.apply(rules, former=former)
             self._loaded[stack] = rules.generation
 
     def _ruleset(self, stack: str, present: Iterable[netlink.Link], *, without: str = "") -> ruleset.Ruleset:

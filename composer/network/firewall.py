@@ -16,9 +16,15 @@ def damage_of(rules: ruleset.Ruleset) -> str:
     return ruleset.damage_in(rules, nft.listing(f"list table inet {rules.table}"))
 
 
-def apply(rules: ruleset.Ruleset) -> None:
-    """Replace the table in one transaction."""
-    nft.run(rules.text)
+def apply(rules: ruleset.Ruleset, *, former: str = "") -> None:
+    """Replace the table in one transaction; ``former`` is the generation it is believed to be at."""
+    if former and former != rules.generation:
+        try:
+            nft.run(rules.text_over(former))
+        except errors.NetworkFailure:
+            nft.run(rules.text)  # somebody flushed it meanwhile
+    else:
+        nft.run(rules.text)
 
 
 def remove(table: str) -> None:
@@ -92,7 +98,7 @@ def _iptables_seen() -> list[tuple[str, tuple[str, ...]]]:
 
 def _has_legacy_filter() -> bool:
     try:
-        with open("/proc/net/ip_tables_names", encoding="ascii") as file:
+        with open("/proc/thread-self/net/ip_tables_names", encoding="ascii") as file:
             return "filter" in file.read().split()
     except OSError:
         return False

@@ -9,6 +9,7 @@ Each rule carries the comment ``composer:<stack>``; ``withdrawals`` finds it aga
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 from collections.abc import Sequence
@@ -111,7 +112,7 @@ def _iptables_rules(opening: Opening) -> dict[str, Arguments]:
 
 
 def _is_for(words: Arguments, opening: Opening, direction: str) -> bool:
-    pairs = list(zip(words, words[1:], strict=False))
+    pairs = list(itertools.pairwise(words))
     return (
         (direction, opening.bridge) in pairs and ("--comment", opening.tag) in pairs and words[-1] == "ACCEPT"
     )
@@ -205,5 +206,5 @@ def _is_docker(name: str) -> bool:
     identity = name.removeprefix("br-")
     is_hexadecimal = all(digit in "0123456789abcdef" for digit in identity)
     return name in ("docker0", "docker_gwbridge") or (
-        name.startswith("br-") and len(identity) == 12 and is_hexadecimal  # noqa: PLR2004 -- Docker's short id
+        name.startswith("br-") and len(identity) == 12 and is_hexadecimal
     )

@@ -88,7 +88,10 @@ def plug(kernel: netlink.Netlink, plugs: Sequence[Plug], namespace: int) -> None
         if kernel.change([request], tolerate=[errno.EEXIST])[0]:
             clear(kernel, one)
             kernel.change([request])
-        kernel.change([netlink.set_up(one.link, alias=one.alias, without_ipv6=_has_ipv6())])
+        is_port = one.master != 0
+        kernel.change(
+            [netlink.set_up(one.link, alias=one.alias, without_ipv6=_has_ipv6(), is_hairpin=is_port)]
+        )
         if one.own_address:
             link = kernel.link(one.link)
             index = link.index if link else 0

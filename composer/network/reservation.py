@@ -73,7 +73,7 @@ def _holders(port: PublishedPort) -> Iterable[str]:
     """Programs with a socket on the port: ``nginx (pid 12)``, or just "a program" when unknown."""
     inodes: set[str] = set()
     for family in ("", "6"):
-        inodes |= _inodes(f"/proc/net/{port.protocol}{family}", port)
+        inodes |= _inodes(f"/proc/thread-self/net/{port.protocol}{family}", port)
     if not inodes:
         return ()
     return _owners_of(inodes) or ("another program",)

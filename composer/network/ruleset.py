@@ -33,6 +33,8 @@ _MAPS = {
     "published_address": "ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service",
     "published_loopback": "ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service",
 }
+_TO_ANY = "dnat ip to meta l4proto . th dport map @published_any"
+_TO_ADDRESS = "dnat ip to ip daddr . meta l4proto . th dport map @published_address"
 
 
 @attrs.frozen(kw_only=True)
@@ -93,6 +95,18 @@ class Ruleset:
         lines += [f"table inet {self.table} {{", *body, f"\tchain {self.generation} {{ }}", "}", ""]
         return "\n".join(lines)
 
+    def text_over(self, former: str) -> str:
+        """As ``text`` where the table is whole at generation ``former``: its hooks stay.
+
+        Unregistering a hook makes the kernel wait for every processor, some 15 ms.
+        """
+        place = f"inet {self.table}"
+        lines = [f"flush table {place}", f"delete chain {place} {former}"]
+        lines += [f"flush map {place} {name}" for name in _MAPS]
+        body = _body_of(self.chains, self.elements)
+        lines += [f"table {place} {{", *body, f"\tchain {self.generation} {{ }}", "}", ""]
+        return "\n".join(lines)
+
 
 def ruleset_for(
     table: str,
@@ -113,9 +127,8 @@ def ruleset_for(
             name="prerouting",
             head="type nat hook prerouting priority dstnat; policy accept;",
             rules=(
-                "fib daddr type local ip daddr != 127.0.0.0/8"
-                " dnat ip to meta l4proto . th dport map @published_any",
-                "dnat ip to ip daddr . meta l4proto . th dport map @published_address",
+                f"fib daddr type local ip daddr != 127.0.0.0/8 {_TO_ANY}",
+                _TO_ADDRESS,
             ),
         ),
         Chain(
@@ -123,8 +136,8 @@ def ruleset_for(
             head="type nat hook output priority -100; policy accept;",
             rules=(
                 "dnat ip to ip daddr . meta l4proto . th dport map @published_loopback",
-                "fib daddr type local dnat ip to meta l4proto . th dport map @published_any",
-                "dnat ip to ip daddr . meta l4proto . th dport map @published_address",
+                f"fib daddr type local {_TO_ANY}",
+                _TO_ADDRESS,
             ),
         ),
         _postrouting(networks),

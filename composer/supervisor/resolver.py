@@ -364,12 +364,18 @@ def _bind_in_namespace_of(pid: int) -> tuple[socket.socket, socket.socket] | Non
 
 
 def _bind(address: str = ADDRESS, port: int = PORT) -> tuple[socket.socket, socket.socket]:
+    """Bind both; port 0 lets the kernel choose one for the two.
+
+    Reuse is allowed so that a container may run a name server of its own on every address (those
+    that set ``SO_REUSEPORT``, as most do).
+    """
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
+        _allow_reuse(datagrams)
         datagrams.bind((address, port))
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            _allow_reuse(listener)
             listener.bind((address, datagrams.getsockname()[1]))
             listener.listen(_BACKLOG)
         except OSError:
@@ -379,6 +385,11 @@ def _bind(address: str = ADDRESS, port: int = PORT) -> tuple[socket.socket, sock
         datagrams.close()
         raise
     return datagrams, listener
+
+
+def _allow_reuse(one: socket.socket) -> None:
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 
 
 def _send(datagrams: socket.socket, reply: bytes, address: tuple[str, int]) -> None:
