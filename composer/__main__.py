@@ -5,7 +5,7 @@ import sys
 
 def main() -> None:
     """Run the command line of this process and end with its exit code."""
-    from composer.cli.main import run  # noqa: PLC0415 -- importing this module must stay free
+    from composer.cli.main import run
 
     sys.exit(run(sys.argv[1:]))
 

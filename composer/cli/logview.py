@@ -93,7 +93,7 @@ class LogView:
 
         ``tail`` is how many of the lines a log has already are shown; ``None`` is all.
         """
-        from composer.runtime import logs  # noqa: PLC0415 -- attrs; the thin client has no use for it
+        from composer.runtime import logs
 
         for row in rows:
             identity, service = str(row["ID"]), str(row["Service"])

@@ -79,10 +79,10 @@ def _run(argv: list[str]) -> int:
 
 def show_error(error: errors.ComposerError, stream: TextIO) -> None:
     """``error: ...`` and ``hint: ...``; a wrong file shows each problem at its line."""
-    from composer.cli import terminal  # noqa: PLC0415
+    from composer.cli import terminal
 
     if isinstance(error, errors.StackFileError):
-        from composer.stackfile import problems  # noqa: PLC0415
+        from composer.stackfile import problems
 
         stream.write(terminal.harmless(problems.text_of(error)).rstrip("\n") + "\n")
     else:
@@ -95,7 +95,7 @@ def show_error(error: errors.ComposerError, stream: TextIO) -> None:
 
 
 def _unknown(verb: str) -> errors.UsageError:
-    import difflib  # noqa: PLC0415
+    import difflib
 
     near = difflib.get_close_matches(verb, VERBS, n=1)
     hint = f"Did you mean `composer {near[0]}`?" if near else "See `composer --help`."
@@ -104,11 +104,11 @@ def _unknown(verb: str) -> errors.UsageError:
 
 def _report_bug(error: Exception, stream: TextIO) -> int:
     """One line for the user, the traceback in a file for the report."""
-    import tempfile  # noqa: PLC0415
-    import time  # noqa: PLC0415
-    import traceback  # noqa: PLC0415
+    import tempfile
+    import time
+    import traceback
 
-    from composer.host.paths import Paths  # noqa: PLC0415
+    from composer.host.paths import Paths
 
     text = "".join(traceback.format_exception(error))
     stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())

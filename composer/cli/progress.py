@@ -200,16 +200,16 @@ class LiveTable:
     def _begin(self) -> None:
         if self._live is not None:
             return
-        from rich.console import Console  # noqa: PLC0415 -- see the module's docstring
-        from rich.live import Live  # noqa: PLC0415
+        from rich.console import Console
+        from rich.live import Live
 
         console = Console(file=self._stream)
         self._live = Live(get_renderable=self._draw, console=console, refresh_per_second=10)
         self._live.start()
 
     def _draw(self) -> Table:
-        from rich.table import Table  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
+        from rich.table import Table
+        from rich.text import Text
 
         rows = list(self._rows.values())
         ended = sum(row.status in ("done", "skipped") for row in rows)

@@ -1,5 +1,7 @@
-"""What one command works with: the root options and, made when first asked for, the stack's name,
-its file, its supervisor, the drivers.
+"""What one command works with: the root options, and what is made when it is first asked for.
+
+That is the stack's name, its file, a connection to its supervisor, the records, the drivers.  The
+cheapest way is tried first: a name that is remembered, a supervisor that lives.
 """
 
 from __future__ import annotations
@@ -69,7 +71,7 @@ class Session:
         if "-" in self.root.files and self._stdin is None:
             self._stdin = sys.stdin.read()
         return {
-            "directory": os.getcwd(),  # noqa: PTH109 -- pathlib costs 4 ms on the thin client's path
+            "directory": os.getcwd(),
             "files": self.root.files,
             "project_name": self.root.project_name,
             "project_directory": self.root.project_directory,
@@ -100,10 +102,10 @@ class Session:
 
     def _name_from_files(self) -> str:
         """Read just enough of the files to know the name, and remember it for later commands."""
-        import attrs  # noqa: PLC0415 -- all of these only without a shortcut
+        import attrs
 
-        from composer.stackfile import locate  # noqa: PLC0415
-        from composer.supervisor import loading  # noqa: PLC0415
+        from composer.stackfile import locate
+        from composer.supervisor import loading
 
         consulted = shortcut.ConsultedVariables(os.environ)
         request = attrs.evolve(loading.request_from(self.source()), environment=consulted)
@@ -125,8 +127,8 @@ class Session:
         A supervisor forked later inherits what was loaded; the name is kept for later commands.
         """
         if self._loaded is None:
-            from composer.stackfile import load  # noqa: PLC0415 -- yaml, jsonschema
-            from composer.supervisor import loading  # noqa: PLC0415
+            from composer.stackfile import load
+            from composer.supervisor import loading
 
             request = loading.request_from(self.source(), tuple(services))
             loaded = load.load_stack(request)
@@ -139,7 +141,7 @@ class Session:
     def _key(self) -> str:
         root = self.root
         selection = (root.files, root.project_name, root.project_directory, root.env_files)
-        return shortcut.key_of(os.getcwd(), selection, os.environ)  # noqa: PTH109
+        return shortcut.key_of(os.getcwd(), selection, os.environ)
 
     # ------------------------------------------------------------------ the supervisor
 
@@ -174,7 +176,7 @@ class Session:
         No database may be open then: SQLite's state must not cross a fork (sqlite.org/howtocorrupt).
         """
         self._close_databases()
-        from composer.supervisor.main import ensure_supervisor  # noqa: PLC0415
+        from composer.supervisor.main import ensure_supervisor
 
         return ensure_supervisor(self.paths, self.stack_name(), self._loaded)
 
@@ -191,8 +193,8 @@ class Session:
     def records(self) -> Records:
         """The records alone, without the drivers."""
         if self._records is None:
-            from composer.engine.records import Records  # noqa: PLC0415
-            from composer.host.database import Database  # noqa: PLC0415
+            from composer.engine.records import Records
+            from composer.host.database import Database
 
             self._databases.append(Database(self.paths.database))
             self._records = Records(self._databases[-1])
@@ -200,7 +202,7 @@ class Session:
 
     def rows(self) -> list[Json]:
         """The stack's containers, from its supervisor or, when none lives, from a look of our own."""
-        from composer.cli import containers  # noqa: PLC0415
+        from composer.cli import containers
 
         try:
             connection = self.connect_or_adopt()
@@ -215,7 +217,7 @@ class Session:
         """The stack's containers as the kernel and the records show them."""
         if not self.paths.database.exists():
             return []
-        from composer.engine import observe, status  # noqa: PLC0415
+        from composer.engine import observe, status
 
         return status.rows_of(observe.observe(self.drivers(), self.stack_name()))
 
@@ -225,13 +227,13 @@ class Session:
     def run(self) -> str:
         """The root of what is gone after a reboot."""
         given = os.environ.get("COMPOSER_RUN")
-        return os.path.abspath(given) if given else str(self.paths.run)  # noqa: PTH100
+        return os.path.abspath(given) if given else str(self.paths.run)
 
     @property
     def paths(self) -> Paths:
         """Where state lies."""
         if self._paths is None:
-            from composer.host.paths import Paths  # noqa: PLC0415 -- pathlib
+            from composer.host.paths import Paths
 
             self._paths = Paths.of_environment()
         return self._paths
@@ -239,7 +241,7 @@ class Session:
     def drivers(self) -> Drivers:
         """The capabilities, for commands that need no supervisor."""
         if self._drivers is None:
-            from composer.engine.drivers import open_drivers  # noqa: PLC0415
+            from composer.engine.drivers import open_drivers
 
             self._drivers = open_drivers(self.paths)
             self._databases.append(self._drivers.database)

@@ -78,11 +78,11 @@ def remember(
     }
     temporary = f"{run}/index/{key}.{os.getpid()}"
     try:
-        os.makedirs(f"{run}/index", mode=0o700, exist_ok=True)  # noqa: PTH103 -- no pathlib on this path
+        os.makedirs(f"{run}/index", mode=0o700, exist_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
             json.dump(entry, file)
-        os.rename(temporary, f"{run}/index/{key}")  # noqa: PTH104
+        os.rename(temporary, f"{run}/index/{key}")
     except OSError:
         return
 
@@ -90,7 +90,7 @@ def remember(
 def forget(run: str, key: str) -> None:
     """Remove an entry that turned out to be wrong."""
     try:
-        os.unlink(f"{run}/index/{key}")  # noqa: PTH108
+        os.unlink(f"{run}/index/{key}")
     except OSError:
         return
 
@@ -98,7 +98,7 @@ def forget(run: str, key: str) -> None:
 def stamp(path: str) -> FileStamp:
     """What a file is now; reading it again gives the same content while this is the same."""
     try:
-        status = os.stat(path)  # noqa: PTH116
+        status = os.stat(path)
     except OSError:
         return (path, 0, -1, 0)
     return (path, status.st_mtime_ns, status.st_size, status.st_ino)

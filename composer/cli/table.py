@@ -24,7 +24,7 @@ def human_size(size: int) -> str:
     """Bytes with three digits in powers of 1000: ``1.23MB``."""
     value = float(size)
     for unit in ("B", "kB", "MB", "GB", "TB"):
-        if value < 1000 or unit == "TB":  # noqa: PLR2004 -- SI
-            return f"{value:.3g}{unit}" if value < 1000 else f"{value:.0f}{unit}"  # noqa: PLR2004
+        if value < 1000 or unit == "TB":
+            return f"{value:.3g}{unit}" if value < 1000 else f"{value:.0f}{unit}"
         value /= 1000
     raise AssertionError

@@ -16,7 +16,7 @@ _FORMAT = "composer build step 1"
 """Changes whenever the way a step is carried out changes what it gives."""
 
 
-def of_run(  # noqa: PLR0913 -- everything that a command can see
+def of_run(
     below: tuple[str, ...],
     argv: tuple[str, ...],
     environment: Mapping[str, str],

@@ -119,6 +119,9 @@ class Writer:
         while resolved and self.root.status(resolved) is None:
             missing.append(resolved)
             resolved = posixpath.dirname(resolved)
+        if not self.root.is_directory(resolved):
+            message = f"/{resolved} is not a directory"
+            raise NotADirectoryError(errno.ENOTDIR, message)
         for directory in reversed(missing):
             self._make_directory(directory)
             owner = attrs.evolve(ownership, mode=None)

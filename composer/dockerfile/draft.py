@@ -114,9 +114,7 @@ def draft_on(image: Image | None) -> Draft:
     return Draft(config=config, layers=image.layers, history=image.history)
 
 
-def after(  # noqa: C901, PLR0912 -- one flat switch over the instructions
-    draft: Draft, instruction: Instruction, settings: Settings
-) -> Draft:
+def after(draft: Draft, instruction: Instruction, settings: Settings) -> Draft:
     """The draft after an instruction that changes the configuration only.
 
     Raises ``ValueError`` for what the reference forbids.  RUN, COPY, ADD and WORKDIR need a root to

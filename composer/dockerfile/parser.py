@@ -178,7 +178,7 @@ def _flag(line: lexer.LogicalLine, name: str, default: str = "") -> str:
 def _from(line: lexer.LogicalLine, _: str) -> From:
     words = line.rest.split()
     name = ""
-    if len(words) == 3 and words[1].upper() == "AS":  # noqa: PLR2004 -- base AS name
+    if len(words) == 3 and words[1].upper() == "AS":
         name = words[2].lower()
         if not _STAGE_NAME.fullmatch(name):
             message = f"invalid name for build stage: {words[2]!r}: it starts with a letter"

@@ -50,7 +50,7 @@ class StagePlan:
 
 
 def architecture() -> str:
-    """This host's architecture in OCI terms (``amd64``)."""
+    """The host's architecture in OCI terms (``amd64``)."""
     machine = os.uname().machine
     return _ARCHITECTURES.get(machine, machine)
 

@@ -296,7 +296,7 @@ class Containers:
 
 
 def _bind_source(container: str, source: str, *, create: bool) -> Path:
-    from pathlib import Path  # noqa: PLC0415 -- typing only at module level
+    from pathlib import Path
 
     path = Path(source)
     if path.exists():

@@ -34,10 +34,10 @@ class Drivers:
 
 def open_drivers(paths: Paths) -> Drivers:
     """Open (and make) the store below ``paths``; imports the drivers only now."""
-    from composer.dockerfile.builder import DockerfileBuilder  # noqa: PLC0415 -- off the thin client's path
-    from composer.image.store import Store  # noqa: PLC0415
-    from composer.network.driver import LinuxNetwork  # noqa: PLC0415
-    from composer.runtime.driver import OciRuntime  # noqa: PLC0415
+    from composer.dockerfile.builder import DockerfileBuilder
+    from composer.image.store import Store
+    from composer.network.driver import LinuxNetwork
+    from composer.runtime.driver import OciRuntime
 
     paths.make()
     database = Database(paths.database)

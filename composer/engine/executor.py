@@ -83,15 +83,11 @@ class _Run:
         if stopped_by:
             text = f"not done because step #{stopped_by} failed"
             self._say(
-                events.step(
-                    operation.resource, operation.action, "skipped", step_id=step.id, text=text
-                )
+                events.step(operation.resource, operation.action, "skipped", step_id=step.id, text=text)
             )
             return _Outcome.SKIPPED
         self._say(
-            events.step(
-                operation.resource, operation.action, "working", step_id=step.id, text=step.cause
-            )
+            events.step(operation.resource, operation.action, "working", step_id=step.id, text=step.cause)
         )
         begun = time.monotonic()
         try:

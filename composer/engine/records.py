@@ -90,7 +90,7 @@ class Records:
         """The stack is down: drop its record, its events and its generation counters."""
         with self._database.transaction() as db:
             for table, column in (("stacks", "name"), ("events", "stack"), ("generations", "stack")):
-                db.execute(f"DELETE FROM {table} WHERE {column} = ?", (name,))  # noqa: S608 -- constants
+                db.execute(f"DELETE FROM {table} WHERE {column} = ?", (name,))
 
     def stack(self, name: str) -> StackRecord | None:
         """The record of a stack, if there is one."""
@@ -204,7 +204,7 @@ class Records:
         assignments = ", ".join(f"{column} = ?" for column in values)
         with self._database.transaction() as db:
             db.execute(
-                f"UPDATE containers SET {assignments} WHERE id = ?",  # noqa: S608 -- column names are ours
+                f"UPDATE containers SET {assignments} WHERE id = ?",
                 (*values.values(), container_id),
             )
         if "spec" in values:
@@ -216,9 +216,7 @@ class Records:
             spec = self._specs[row["id"]] = canonical.from_json(ContainerSpec, row["spec"])
         identity = None
         if row["pid"]:
-            identity = ProcessIdentity(
-                pid=row["pid"], start_time=row["start_time"], boot_id=row["boot_id"]
-            )
+            identity = ProcessIdentity(pid=row["pid"], start_time=row["start_time"], boot_id=row["boot_id"])
         return ContainerRecord(
             id=row["id"],
             spec=spec,

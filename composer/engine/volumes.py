@@ -123,7 +123,7 @@ def mounts_with_image_volumes(
 
 def _open_directory(root: Path, target: str) -> int | None:
     """A descriptor of ``target`` beneath ``root``, or ``None`` when the image has no directory there."""
-    from composer.host import descriptor  # noqa: PLC0415 -- ctypes set-up only where it is needed
+    from composer.host import descriptor
 
     try:
         base = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

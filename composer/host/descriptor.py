@@ -27,7 +27,10 @@ class _OpenHow(ctypes.Structure):
 
 
 def openat2(directory: int, path: str | bytes, flags: int, *, mode: int = 0, resolve: int = 0) -> int:
-    """openat2(2); raises ``OSError``.  Retries the ``EAGAIN`` that a concurrent rename causes."""
+    """Open as the system call does (kernel 5.6); raises ``OSError``.
+
+    Retries the ``EAGAIN`` that a concurrent rename causes.
+    """
     name = os.fsencode(path)
     how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve | RESOLVE_NO_MAGICLINKS)
     for _ in range(64):

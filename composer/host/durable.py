@@ -58,7 +58,7 @@ def publish_directory(staged: Path, path: Path) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """fsync a directory: names made or removed in it are durable."""
+    """Fsync a directory: names made or removed in it are durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -76,7 +76,7 @@ def sweep(directory: Path) -> None:
 
 def _sync_filesystem(descriptor: int) -> None:
     """syncfs(2): Python 3.11 has no wrapper for it."""
-    import ctypes  # noqa: PLC0415 -- only where a layer is published
+    import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.syncfs(descriptor) != 0:

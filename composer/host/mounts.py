@@ -52,7 +52,7 @@ def enter_private_namespace() -> None:
 
 
 def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
-    """mount(2)."""
+    """Mount by the system call of that name; raises ``RuntimeFailure``."""
     result = _libc.mount(
         source.encode(),
         os.fsencode(target),

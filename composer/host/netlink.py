@@ -402,7 +402,7 @@ class Netlink:
                             number = -struct.unpack_from("=i", answer)[0]
                             if number == errno.ENODEV:
                                 return None
-                            raise OSError(number, os.strerror(number))
+                            raise OSError(number, os.strerror(number))  # noqa: TRY301 -- one place words it
             except OSError as error:
                 message = f"link {name}: {error.strerror}"
                 raise errors.NetworkFailure(message) from error

@@ -58,7 +58,7 @@ def run(
     """
     sink = subprocess.PIPE if captures else subprocess.DEVNULL
     try:
-        done = subprocess.run(  # noqa: S603 -- argv comes from us, never through a shell
+        done = subprocess.run(
             list(argv),
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,

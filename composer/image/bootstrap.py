@@ -91,7 +91,7 @@ def _arguments(suite: str, include: Sequence[str], tree: Path) -> list[str]:
         "--variant=minbase",
         "--mode=root",
         "--format=directory",
-        "--aptopt=Acquire::Languages \"none\"",
+        '--aptopt=Acquire::Languages "none"',
         *_SLIM,
         "--include=" + ",".join(("ca-certificates", *include)),
         suite,
@@ -115,18 +115,17 @@ def _mirrors(suite: str) -> list[str]:
     ]
     if used:
         return used
-    deb822 = [
+    return [
         str(path)
         for path in sorted(Path("/etc/apt/sources.list.d").glob("*.sources"))
         if suite in path.read_text(errors="replace")
     ]
-    return deb822
 
 
 def _run_mmdebstrap(arguments: list[str], say: Callable[[str], None], interrupt: Interrupt) -> None:
     """Run it in a process group of its own, so that stopping takes its children too."""
     with tempfile.TemporaryFile() as log:
-        running = subprocess.Popen(  # noqa: S603 -- argv comes from us
+        running = subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL,
             stdout=log,

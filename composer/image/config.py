@@ -122,7 +122,7 @@ def _healthcheck_to_json(check: Healthcheck | None) -> dict[str, Any] | None:
     return {key: value for key, value in fields.items() if value is not None}
 
 
-def _healthcheck_from_json(value: Any) -> Healthcheck | None:  # noqa: ANN401 -- raw JSON
+def _healthcheck_from_json(value: Any) -> Healthcheck | None:
     if not value:
         return None
     test = _tuple(value.get("Test"))

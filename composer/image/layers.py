@@ -11,6 +11,7 @@ A layer is published by rename after ``syncfs``; a crash leaves staging only.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -36,7 +37,7 @@ class Layers:
     def path(self, diff_id: str) -> Path:
         """Where a ready layer lies (whether or not it is there)."""
         algorithm, _, digest = diff_id.partition(":")
-        if algorithm != "sha256" or len(digest) != 64 or not digest.isalnum():  # noqa: PLR2004 -- SHA-256
+        if algorithm != "sha256" or len(digest) != 64 or not digest.isalnum():
             message = f"not a layer id: {diff_id!r}"
             raise errors.ImageError(message)
         return self._root / digest
@@ -59,10 +60,8 @@ class Layers:
     def delete(self, diff_id: str) -> None:
         """Remove a layer; by rename first, so that a half-deleted one is never taken for ready."""
         doomed = self.stage("deleted")
-        try:
+        with contextlib.suppress(FileNotFoundError):
             self.path(diff_id).rename(doomed / "tree")
-        except FileNotFoundError:
-            pass
         shutil.rmtree(doomed, ignore_errors=True)
 
     def sweep(self) -> None:

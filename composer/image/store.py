@@ -209,7 +209,7 @@ class Store:
             said += self._collect(image.layers)
         return said
 
-    def _collect(self, layers: Sequence[str]) -> list[str]:
+    def _collect(self, layers: Sequence[str]) -> Sequence[str]:
         """Delete those of ``layers`` that no image uses, and the cache entries that name them."""
         said = []
         with self._database.transaction() as db:
@@ -289,7 +289,9 @@ def _image_of(row: sqlite3.Row, tags: tuple[str, ...]) -> Image:
 
 
 def _architecture() -> str:
-    """This host's architecture as images name it (GOARCH)."""
-    import platform  # noqa: PLC0415 -- only when an image is made
+    """The host's architecture as images name it (GOARCH)."""
+    import platform
 
-    return {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}.get(platform.machine(), platform.machine())
+    return {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}.get(
+        platform.machine(), platform.machine()
+    )

@@ -15,7 +15,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
 import attrs
 
@@ -60,13 +60,13 @@ def decompressed(stream: BinaryIO) -> _Reader:
     if head.startswith(b"\x1f\x8b"):
         return _Gunzip(whole)
     if head.startswith(b"\xfd7zXZ\0"):
-        import lzma  # noqa: PLC0415 -- only for such archives
+        import lzma
 
-        return lzma.LZMAFile(whole)  # type: ignore[arg-type]
+        return cast("_Reader", lzma.LZMAFile(cast("BinaryIO", whole)))
     if head.startswith(b"BZh"):
-        import bz2  # noqa: PLC0415
+        import bz2
 
-        return bz2.BZ2File(whole)  # type: ignore[arg-type]
+        return cast("_Reader", bz2.BZ2File(cast("BinaryIO", whole)))
     if head.startswith(b"\x28\xb5\x2f\xfd"):
         return _Zstd(whole)
     return whole
@@ -141,14 +141,14 @@ class _Zstd:
     """zstd through its tool, which every distribution has and Python 3.11 lacks."""
 
     def __init__(self, source: _Reader) -> None:
-        import subprocess  # noqa: PLC0415
-        import threading  # noqa: PLC0415
+        import subprocess
+        import threading
 
-        from composer.host import process  # noqa: PLC0415
+        from composer.host import process
 
         try:
             self._tool = subprocess.Popen(
-                ["zstd", "-dcq"],  # noqa: S607 -- found on our own PATH
+                ["zstd", "-dcq"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -203,7 +203,7 @@ class _Hashing:
         return f"sha256:{self._digest.hexdigest()}"
 
 
-def unpack(stream: BinaryIO, target: Path, *, limits: Limits = Limits()) -> str:  # noqa: B008 -- frozen
+def unpack(stream: BinaryIO, target: Path, *, limits: Limits = Limits()) -> str:
     """Write the archive below ``target`` (an empty directory); returns the plain tar's digest.
 
     Raises ``HostileLayer`` or ``ImageError``; what was written by then is the caller's to delete.
@@ -230,13 +230,14 @@ def unpack(stream: BinaryIO, target: Path, *, limits: Limits = Limits()) -> str:
 def _members(
     source: _Hashing, limits: Limits
 ) -> Iterator[tuple[tarfile.TarInfo, Callable[[], BinaryIO | None]]]:
-    with tarfile.open(fileobj=source, mode="r|", encoding="utf-8", errors="surrogateescape") as archive:  # type: ignore[call-overload]
+    stream = cast("BinaryIO", source)
+    with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
         for count, member in enumerate(archive):
             if count >= limits.entries:
                 raise errors.HostileLayer(f"the layer has more than {limits.entries} entries")
             if sum(len(k) + len(v) for k, v in member.pax_headers.items()) > limits.headers:
                 raise errors.HostileLayer("the layer has an oversized header")
-            archive.members = []  # type: ignore[attr-defined]  # a stream needs no index; it would grow for ever
+            archive.members = []  # a stream needs no index; it would grow for ever
             yield member, lambda member=member: archive.extractfile(member)  # type: ignore[misc]
 
 
@@ -267,7 +268,9 @@ class _Writer:
         """Times and modes of directories, deepest first: later entries would have changed them."""
         for path, member in sorted(self._directories, key=lambda item: -item[0].count("/")):
             try:
-                opened = descriptor.open_in_root(self._root, path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+                opened = descriptor.open_in_root(
+                    self._root, path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+                )
             except OSError:
                 continue  # something else took the place later
             try:
@@ -414,7 +417,7 @@ def _clear(parent: int, name: str) -> None:
     except FileNotFoundError:
         return
     except (IsADirectoryError, PermissionError):
-        import shutil  # noqa: PLC0415 -- rare
+        import shutil
 
         shutil.rmtree(name, dir_fd=parent)
 

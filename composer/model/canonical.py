@@ -37,7 +37,7 @@ def from_json(kind: type[_Value], text: str) -> _Value:
 
 @functools.cache
 def _converter() -> Converter:
-    from cattrs import Converter  # noqa: PLC0415 -- 90 ms, and only where records are read
+    from cattrs import Converter
 
     converter = Converter()
     for quantity in (ByteSize, Duration):

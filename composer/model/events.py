@@ -26,7 +26,7 @@ Event = dict[str, object]
 EventSink = Callable[[Event], None]
 
 
-def step(  # noqa: PLR0913 -- the wire format has that many fields
+def step(
     resource: str, action: str, status: str, *, step_id: int, text: str = "", elapsed: float | None = None
 ) -> Event:
     """A plan step changed its status."""

@@ -78,7 +78,7 @@ def container_spec(stack: Stack, service: Service, number: int, images: Mapping[
     return attrs.evolve(spec, labels=_labels(stack, service, spec))
 
 
-def one_off_spec(  # noqa: PLR0913 -- the options of ``run``
+def one_off_spec(
     stack: Stack,
     service: str,
     number: int,

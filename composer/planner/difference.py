@@ -134,10 +134,11 @@ def shown(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, tuple):
         return "[" + ", ".join(shown(item) for item in value) + "]"
-    if attrs.has(type(value)):
+    kind: type = type(value)
+    if attrs.has(kind):
         if type(value).__str__ is not object.__str__ and type(value).__name__ in _PRINTABLE:
             return str(value)
-        fields = ((field.name, getattr(value, field.name)) for field in attrs.fields(type(value)))
+        fields = ((field.name, getattr(value, field.name)) for field in attrs.fields(kind))
         return " ".join(f"{name}={_word(item)}" for name, item in fields if item not in (None, "", (), False))
     return _word(value)
 

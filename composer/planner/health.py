@@ -106,4 +106,4 @@ def next_delay(state: HealthState, settings: HealthSettings, probes: int, since_
     if state.has_passed or state.failing_streak:
         return settings.interval
     slow = settings.start_interval if since_start < settings.start_period else settings.interval
-    return min(slow, settings.interval, FIRST_PAUSE * 2 ** min(probes - 1, 20))
+    return min(slow, settings.interval, FIRST_PAUSE * float(2 ** min(probes - 1, 20)))

@@ -15,12 +15,12 @@ from composer.model.container import (
     ContainerSpec,
     ContainerState,
     Health,
+    NetworkSpec,
     Observed,
     ObservedContainer,
     ObservedNetwork,
     Wish,
 )
-from composer.model.container import NetworkSpec
 from composer.model.plan import (
     AwaitCondition,
     BuildImage,
@@ -75,8 +75,10 @@ def plan_up(stack: Stack, observed: Observed, options: UpOptions) -> Plan:
 
 
 def plan_one_off(stack: Stack, observed: Observed, service: str, options: UpOptions) -> Plan:
-    """What a one-off container of ``service`` needs: its image, networks and volumes, and the services
-    ``options.services`` (none when empty)."""
+    """What a one-off container of ``service`` needs.
+
+    Its image, networks and volumes, and the services ``options.services`` (none when empty).
+    """
     selected = order.with_dependencies(stack.services, options.services)
     return _Reconciliation(stack, observed, options, selected, selected | {service}).plan()
 
@@ -161,8 +163,7 @@ class _Reconciliation:
     def _must_plan_again(self) -> bool:
         """Whether a container that exists will be judged by the outcome of a build."""
         return any(
-            desired.image_reference(self._stack, self._stack.services[container.spec.service])
-            in self._builds
+            desired.image_reference(self._stack, self._stack.services[container.spec.service]) in self._builds
             for container in self._observed.containers
             if not container.spec.one_off and container.spec.service in self._selected
         )
@@ -222,7 +223,9 @@ class _Reconciliation:
                 self._draft.warn(f"volume {spec.name} is made again, empty: {there.damage}")
                 self._volumes[spec.name] = self._draft.add(CreateVolume(spec=spec), there.damage)
             elif there.spec.stack != spec.stack:
-                self._draft.warn(f"volume {spec.name} belongs to stack {there.spec.stack}; it is used as it is")
+                self._draft.warn(
+                    f"volume {spec.name} belongs to stack {there.spec.stack}; it is used as it is"
+                )
 
     # ------------------------------------------------------------------ orphans
 
@@ -286,9 +289,7 @@ class _Reconciliation:
                 return f"network {network} is replaced: {self._doomed_networks[network]}"
         return ""
 
-    def _fate_of(
-        self, service: Service, spec: ContainerSpec, existing: ObservedContainer | None
-    ) -> _Fate:
+    def _fate_of(self, service: Service, spec: ContainerSpec, existing: ObservedContainer | None) -> _Fate:
         if existing is None:
             return self._create(service, spec, None, f"service {service.name} has no container {spec.number}")
         changes = difference.differences(existing.spec, spec)
@@ -377,9 +378,7 @@ class _Reconciliation:
             return []
         key = (fate.spec.name, condition)
         if key not in self._waits:
-            operation = AwaitCondition(
-                name=fate.spec.name, service=fate.spec.service, condition=condition
-            )
+            operation = AwaitCondition(name=fate.spec.name, service=fate.spec.service, condition=condition)
             word = "healthy" if condition is Condition.HEALTHY else "completed"
             after = [] if fate.start is None else [fate.start]
             self._waits[key] = self._draft.add(operation, f"it must be {word} first", after)
@@ -413,7 +412,9 @@ class _Reconciliation:
     def _remove(self, container: ObservedContainer, cause: str, after: list[int] | None = None) -> int:
         needed = list(after or ())
         if container.state is not ContainerState.BROKEN:
-            needed = [self._draft.add(self._stop(container), cause, needed)] if _may_live(container) else needed
+            needed = (
+                [self._draft.add(self._stop(container), cause, needed)] if _may_live(container) else needed
+            )
         operation = RemoveContainer(id=container.id, name=container.name, service=container.spec.service)
         return self._draft.add(operation, cause, needed)
 

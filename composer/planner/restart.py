@@ -29,7 +29,7 @@ class Leave:
     reason: str
 
 
-def decide(  # noqa: PLR0913 -- the facts are that many
+def decide(
     policy: RestartPolicy,
     *,
     exit_code: int,

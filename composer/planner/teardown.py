@@ -56,8 +56,8 @@ def plan_down(stack: Stack | None, observed: Observed, options: DownOptions) -> 
     names = {container.spec.service for container in doomed}
     for name in reversed(order.dependencies_first(services, names)):
         waits = [step for other in order.dependents_of(services, name) for step in stops.get(other, ())]
-        for container in (c for c in doomed if c.spec.service == name):
-            removals.append(_remove(draft, container, options.timeout, waits, stops))
+        members = [container for container in doomed if container.spec.service == name]
+        removals += [_remove(draft, member, options.timeout, waits, stops) for member in members]
     if not options.services:
         _plan_resources(draft, observed, options, removals)
         _plan_images(draft, stack, observed, options, removals)

@@ -25,7 +25,7 @@ _STDOUT, _STDERR = 2, 3
 _PACKET = 32768
 
 
-def attach(  # noqa: PLR0913 -- three descriptors are three descriptors
+def attach(
     socket_path: str,
     *,
     stdin_fd: int | None,
@@ -47,9 +47,9 @@ def attach(  # noqa: PLR0913 -- three descriptors are three descriptors
 
 def _connect(path: str) -> socket.socket:
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    directory = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)  # noqa: PTH120
+    directory = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        channel.connect(f"/proc/self/fd/{directory}/{os.path.basename(path)}")  # noqa: PTH119
+        channel.connect(f"/proc/self/fd/{directory}/{os.path.basename(path)}")
     except OSError as error:
         channel.close()
         message = f"cannot attach to the container: {error.strerror}"

@@ -49,7 +49,7 @@ def spawn(request: MonitorRequest) -> int:
     try:
         environment = {**process.ENVIRONMENT, "_OCI_SYNCPIPE": str(writer)}
         try:
-            monitor = subprocess.Popen(  # noqa: S603 -- argv comes from us, never through a shell
+            monitor = subprocess.Popen(
                 _arguments(request),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -145,4 +145,3 @@ def was_oom_killed(bundle: Path) -> bool:
 def attach_socket(bundle: Path) -> Path:
     """Where conmon listens for attached clients."""
     return bundle / "attach"
-

@@ -14,6 +14,7 @@ removing what is there, ``release`` and ``remove`` remove all of it, again and a
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -185,9 +186,7 @@ class OciRuntime:
         for bind in request.binds:
             is_directory = bind.source.is_dir()
             target = targets.prepare(root, bind.target, is_directory=is_directory)
-            placed.append(
-                spec.PlacedMount(source=str(bind.source), target=target, read_only=bind.read_only)
-            )
+            placed.append(spec.PlacedMount(source=str(bind.source), target=target, read_only=bind.read_only))
         for file in request.spec.files:
             target = targets.prepare(root, file.target, is_directory=False)
             source = self._bundle(request.id) / "files" / _file_name(file.target)
@@ -233,7 +232,7 @@ class OciRuntime:
         return None if identity is None else process.open_pidfd(identity)
 
     def attach_socket(self, container_id: str) -> Path:
-        """conmon's socket for attached clients."""
+        """Conmon's socket for attached clients."""
         return conmon.attach_socket(self._bundle(container_id))
 
     # ------------------------------------------------------------------ look
@@ -248,9 +247,7 @@ class OciRuntime:
         is_monitored = monitor is not None and process.is_alive(monitor)
         if process.is_alive(identity):
             is_started = not (self._state / container_id / "exec.fifo").exists()
-            return RuntimeState(
-                exists=True, is_running=is_started, init=identity, is_monitored=is_monitored
-            )
+            return RuntimeState(exists=True, is_running=is_started, init=identity, is_monitored=is_monitored)
         ended = conmon.exit_code_in(bundle, container_id)
         return RuntimeState(
             exists=True,
@@ -279,10 +276,8 @@ class OciRuntime:
         shutil.rmtree(bundle / "exit", ignore_errors=True)
         for leftover in bundle.glob("exec-*.json"):
             leftover.unlink(missing_ok=True)
-        try:
+        with contextlib.suppress(OSError):
             (bundle / "rootfs").rmdir()
-        except OSError:
-            pass
         if not (bundle / "files").exists():
             shutil.rmtree(bundle, ignore_errors=True)
         process.reap_orphans()
@@ -308,7 +303,7 @@ class OciRuntime:
         pid_file = Path(_process_file(arguments)).with_suffix(".pid")
         arguments = (*arguments[:-1], f"--pid-file={pid_file}", arguments[-1])
         try:
-            done = subprocess.Popen(  # noqa: S603 -- argv comes from us
+            done = subprocess.Popen(
                 arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -426,7 +421,7 @@ class OciRuntime:
     def _run_to_end(
         self, step_id: str, bundle: Path, say: Callable[[bytes], None], interrupt: Interrupt
     ) -> int:
-        running = subprocess.Popen(  # noqa: S603 -- argv comes from us
+        running = subprocess.Popen(
             [self.choice.path, f"--root={self._state}", "run", f"--bundle={bundle}", step_id],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -517,13 +512,14 @@ def _our_binds(bundle: Path) -> tuple[spec.PlacedMount, ...]:
 
 
 def _step_files(root: int, bundle: Path, request: StepRequest) -> tuple[spec.PlacedMount, ...]:
-    """hosts and resolv.conf of a build step; only those whose target is no link of the image's."""
+    """Hosts and resolv.conf of a build step; only those whose target is no link of the image's."""
     resolver = "".join(f"nameserver {address}\n" for address in request.name_servers)
     _write_world_readable(bundle / "resolv.conf", resolver)
     _write_world_readable(bundle / "hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost\n")
     targets.prepare_our_files(root)
     return tuple(
-        spec.PlacedMount(source=str(bundle / name), target=f"/etc/{name}") for name in ("resolv.conf", "hosts")
+        spec.PlacedMount(source=str(bundle / name), target=f"/etc/{name}")
+        for name in ("resolv.conf", "hosts")
     )
 
 
@@ -560,4 +556,3 @@ def _kill_pid_in(path: Path) -> None:
 
 def _process_file(arguments: Sequence[str]) -> str:
     return next(word.partition("=")[2] for word in arguments if word.startswith("--process="))
-

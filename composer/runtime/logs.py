@@ -31,13 +31,13 @@ class LogRecord:
 def parse(line: bytes) -> LogRecord | None:
     """The record in one line of the file; ``None`` when it is none (a torn or foreign line)."""
     fields = line.split(b" ", 3)
-    if len(fields) < 3 or fields[1] not in (b"stdout", b"stderr") or fields[2] not in (b"F", b"P"):  # noqa: PLR2004
+    if len(fields) < 3 or fields[1] not in (b"stdout", b"stderr") or fields[2] not in (b"F", b"P"):
         return None
     timestamp = fields[0].decode("ascii", errors="replace")
     moment = _seconds(timestamp)
     if moment is None:
         return None
-    text = fields[3] if len(fields) > 3 else b""  # noqa: PLR2004
+    text = fields[3] if len(fields) > 3 else b""
     return LogRecord(moment, timestamp, fields[1].decode("ascii"), text[:LONGEST], fields[2] == b"P")
 
 
@@ -50,7 +50,7 @@ def _seconds(timestamp: str) -> float | None:
         if not dot:
             return datetime.fromisoformat(timestamp).timestamp()
         whole = datetime.fromisoformat(head + zone).timestamp()
-        return whole + int(digits or "0") / 10 ** len(digits or "0")
+        return whole + float(f"0.{digits or '0'}")
     except ValueError:
         return None
 
@@ -103,7 +103,7 @@ def read_records(path: Path, *, tail: int | None = None) -> list[LogRecord]:
     """Every record of a log, or the last ``tail`` whole lines of it."""
     start = 0 if tail is None else _offset_of_tail(path, tail)
     follower = LogFollower(path)
-    follower._offset = start  # noqa: SLF001 -- same module
+    follower._offset = start
     records: list[LogRecord] = []
     while new := follower.read_new():
         records += new

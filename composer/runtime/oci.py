@@ -97,7 +97,9 @@ def _probe_all(run: Path) -> RuntimeChoice:
         rejected.append((name, reason))
     if not rejected:
         message = "no OCI runtime is installed"
-        raise errors.HostUnsupported(message, hint="Install crun or runc (Debian, Ubuntu, Fedora: same names).")
+        raise errors.HostUnsupported(
+            message, hint="Install crun or runc (Debian, Ubuntu, Fedora: same names)."
+        )
     reasons = "; ".join(f"{name}: {reason}" for name, reason in rejected)
     message = f"no OCI runtime works here ({reasons})"
     raise errors.HostUnsupported(message, hint="`composer system info` shows what was found.")
@@ -108,8 +110,8 @@ def _probe(name: str, path: str, run: Path) -> str:
     directory = run / f"probe-{name}-{os.getpid()}"
     identity = f"composer-probe-{os.getpid()}"
     root = directory / "state"
-    for name in ("proc", "dev"):
-        (directory / "rootfs" / name).mkdir(parents=True, exist_ok=True)
+    for place in ("proc", "dev"):
+        (directory / "rootfs" / place).mkdir(parents=True, exist_ok=True)
     log = directory / "log"
     (directory / "rootfs" / "program").touch(mode=0o755)
     config = {

@@ -193,9 +193,7 @@ def _fill(library: ctypes.CDLL, handle: ctypes.c_void_p, profile: Profile) -> bo
             if number == -1:  # unknown to this libseccomp: then it stays denied
                 continue
             # A call that one of the architectures lacks gives EDOM; it is denied there anyway.
-            library.seccomp_rule_add_array(
-                handle, ctypes.c_uint32(action), number, len(arguments), array
-            )
+            library.seccomp_rule_add_array(handle, ctypes.c_uint32(action), number, len(arguments), array)
     return True
 
 

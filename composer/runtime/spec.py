@@ -97,7 +97,7 @@ def config_for(given: SpecInput) -> Config:
     }
 
 
-def process_for(  # noqa: PLR0913 -- the OCI object has these parts
+def process_for(
     *,
     argv: tuple[str, ...],
     environment: tuple[str, ...],
@@ -220,9 +220,7 @@ def _tmpfs_mounts(mounts: tuple[ContainerMount, ...]) -> list[Config]:
         options.append(f"mode={mount.tmpfs_mode if mount.tmpfs_mode is not None else 0o1777:o}")
         if mount.read_only:
             options.append("ro")
-        placed.append(
-            {"destination": mount.target, "type": "tmpfs", "source": "tmpfs", "options": options}
-        )
+        placed.append({"destination": mount.target, "type": "tmpfs", "source": "tmpfs", "options": options})
     return placed
 
 
@@ -244,7 +242,7 @@ def tmpfs_mounts_of(spec: ContainerSpec) -> tuple[ContainerMount, ...]:
 
 
 def argv_of(spec: ContainerSpec, image: ImageConfig) -> tuple[str, ...]:
-    """Entrypoint and command: the service's over the image's; its own entrypoint drops the image's command."""
+    """Entrypoint and command: the service's over the image's; its own entrypoint drops the image's."""
     entrypoint = image.entrypoint or () if spec.entrypoint is None else spec.entrypoint
     if spec.command is not None:
         command = spec.command

@@ -54,10 +54,7 @@ def prepare_our_files(root: int) -> None:
 def prepare(root: int, target: str, *, is_directory: bool) -> str:
     """Make ``target`` (an absolute path in the container) and return it with every link resolved."""
     try:
-        if is_directory:
-            opened = descriptor.make_directories(root, target)
-        else:
-            opened = _file(root, target)
+        opened = descriptor.make_directories(root, target) if is_directory else _file(root, target)
     except OSError as error:
         message = f"cannot mount at {target}: {error.strerror}"
         raise errors.OperationFailed(message, hint="A file may be where a directory must be.") from error
@@ -74,9 +71,7 @@ def _file(root: int, target: str) -> int:
         parent, _, name = target.rpartition("/")
         directory = descriptor.make_directories(root, parent)
         try:
-            made = os.open(
-                name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=directory
-            )
+            made = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=directory)
             os.close(made)
         finally:
             os.close(directory)

@@ -50,7 +50,9 @@ def resolve(text: str, passwd: str, group: str) -> User:
         supplementary: tuple[int, ...] = ()
     else:
         own = next((key for key, value in users.items() if value[0] == uid), None)
-        supplementary = tuple(sorted({number for number, members in groups.values() if own in members} - {gid}))
+        supplementary = tuple(
+            sorted({number for number, members in groups.values() if own in members} - {gid})
+        )
     return User(uid=uid, gid=gid, groups=supplementary, home=home or "/")
 
 

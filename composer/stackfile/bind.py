@@ -54,10 +54,7 @@ class Surroundings:
 def bound(root: Node, active: frozenset[str], around: Surroundings, warnings: tuple[str, ...]) -> Stack:
     """The typed stack; raises ``StackFileError`` for files that are missing."""
     binder = _Binder(root, around)
-    services = {
-        name: binder.service(name, node)
-        for name, node in sorted(_section(root, "services"))
-    }
+    services = {name: binder.service(name, node) for name, node in sorted(_section(root, "services"))}
     if binder.problems:
         raise errors.StackFileError(sorted(binder.problems))
     chosen = {name: service for name, service in services.items() if name in active}
@@ -88,7 +85,7 @@ def _section(root: Node, name: str) -> list[tuple[str, Node]]:
 def _used(services: Mapping[str, Service], keys: Callable[[Service], object]) -> frozenset[str]:
     found: set[str] = set()
     for service in services.values():
-        found.update(keys(service))  # type: ignore[arg-type,call-overload]
+        found.update(keys(service))  # type: ignore[arg-type]
     return frozenset(found)
 
 
@@ -325,7 +322,9 @@ def _attachments(node: Node | None) -> dict[str, Attachment]:
     if not entries:
         return {"default": Attachment()}
     return {
-        key: Attachment(aliases=_strings(child.child("aliases")) or (), ipv4_address=_text(child, "ipv4_address"))
+        key: Attachment(
+            aliases=_strings(child.child("aliases")) or (), ipv4_address=_text(child, "ipv4_address")
+        )
         for key, child in sorted(entries.items())
     }
 
@@ -391,6 +390,4 @@ def _tmpfs(target: str, options: str) -> Mount:
             mode = int(value, 8)
         elif key == "ro":
             read_only = True
-    return Mount(
-        kind=MountKind.TMPFS, target=target, tmpfs_size=size, tmpfs_mode=mode, read_only=read_only
-    )
+    return Mount(kind=MountKind.TMPFS, target=target, tmpfs_size=size, tmpfs_mode=mode, read_only=read_only)

@@ -28,6 +28,7 @@ def canonicalise(root: Node) -> Problems:
 
 def select(root: Node, pattern: str) -> Iterator[tuple[Node, Path]]:
     """Every node that a pattern names, with its path; extension keys are left out."""
+
     def walk(node: Node, path: Path, parts: list[str]) -> Iterator[tuple[Node, Path]]:
         if not parts:
             yield node, path
@@ -47,7 +48,7 @@ def scalar_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        if value == int(value) and abs(value) < 1e21:  # noqa: PLR2004 -- Go's switch to exponents
+        if value == int(value) and abs(value) < 1e21:
             return str(int(value))
         return repr(value)
     return "" if value is None else str(value)
@@ -159,7 +160,7 @@ def _port_nodes(text: str, item: Node) -> list[Node]:
         raise ValueError(message)
     target = _range(parts[-1], text)
     published = _range(parts[-2], text) if len(parts) > 1 and parts[-2] else None
-    if len(parts) == 3:  # noqa: PLR2004 -- IP:PUBLISHED:TARGET
+    if len(parts) == 3:
         host_ip = parts[0]
     if published is not None and len(published) != len(target):
         message = f"{text!r}: a published range for other than as many targets is unsupported"
@@ -181,7 +182,7 @@ def _range(text: str, whole: str) -> list[int]:
         message = f"invalid port {whole!r}: {text!r} is no port"
         raise ValueError(message)
     low, high = int(first), int(last) if dash else int(first)
-    if not 0 < low <= high <= 65535:  # noqa: PLR2004 -- 16 bits
+    if not 0 < low <= high <= 65535:
         message = f"invalid port {whole!r}: ports are between 1 and 65535"
         raise ValueError(message)
     return list(range(low, high + 1))
@@ -199,10 +200,10 @@ def _mounts(node: Node, path: Path, problems: Problems) -> None:
 
 def _mount(text: str, item: Node) -> dict[str, Node]:
     parts = text.split(":")
-    if len(parts) > 3 or not all(parts):  # noqa: PLR2004 -- SOURCE:TARGET:OPTIONS
+    if len(parts) > 3 or not all(parts):
         message = f"invalid mount {text!r}: expected [SOURCE:]TARGET[:OPTIONS]"
         raise ValueError(message)
-    options = parts[2].split(",") if len(parts) == 3 else []  # noqa: PLR2004
+    options = parts[2].split(",") if len(parts) == 3 else []
     source, target = (parts[0], parts[1]) if len(parts) > 1 else ("", parts[0])
     is_bind = source.startswith((".", "/", "~"))
     value = {
@@ -218,9 +219,9 @@ def _mount(text: str, item: Node) -> dict[str, Node]:
 
 def _mount_option(option: str, text: str, value: dict[str, Node], item: Node) -> None:
     if option == "ro":
-        value["read_only"] = Node(True, item.place)  # noqa: FBT003
+        value["read_only"] = Node(True, item.place)
     elif option == "nocopy":
-        value["volume"] = Node({"nocopy": Node(True, item.place)}, item.place)  # noqa: FBT003
+        value["volume"] = Node({"nocopy": Node(True, item.place)}, item.place)
     elif option not in ("rw", "z", "Z", "cached", "delegated", "consistent"):
         message = f"invalid mount {text!r}: option {option!r} is unsupported"
         raise ValueError(message)

@@ -107,7 +107,9 @@ def _braced(body: str, lookup: Lookup, on_unset: Callable[[str], None], depth: i
     return expanded()
 
 
-def interpolate_tree(root: Node, lookup: Lookup, on_unset: Callable[[str, Node], None]) -> list[errors.Problem]:
+def interpolate_tree(
+    root: Node, lookup: Lookup, on_unset: Callable[[str, Node], None]
+) -> list[errors.Problem]:
     """Interpolate every scalar value in place; unquoted ones are cast again.  Returns all problems."""
     problems: list[errors.Problem] = []
 

@@ -92,12 +92,18 @@ def _documents(file: str, reader: Reader) -> list[Node]:
         raise errors.StackFileError([errors.Problem("no such file", file=file)])
     nodes = [node for node in yamltree.read_documents(content, file) if node.value is not None]
     if not nodes:
-        raise errors.StackFileError([errors.Problem("the file is empty", file=file, hint="It needs services.")])
+        raise errors.StackFileError(
+            [errors.Problem("the file is empty", file=file, hint="It needs services.")]
+        )
     for node in nodes:
         if not isinstance(node.value, dict):
             place = node.place
             raise errors.StackFileError(
-                [errors.Problem("expected a mapping at the top", file=file, line=place.line, column=place.column)]
+                [
+                    errors.Problem(
+                        "expected a mapping at the top", file=file, line=place.line, column=place.column
+                    )
+                ]
             )
     return nodes
 

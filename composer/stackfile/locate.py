@@ -155,9 +155,7 @@ def _read_env_files(request: LoadRequest, reader: Reader, variables: Variables, 
         variables.add_file(_parsed(content, full, variables.get))
 
 
-def _parsed(
-    content: bytes, path: str, lookup: Callable[[str], str | None]
-) -> dict[str, str | None]:
+def _parsed(content: bytes, path: str, lookup: Callable[[str], str | None]) -> dict[str, str | None]:
     return dotenv.parse(content.decode("utf-8", errors="replace"), path, lookup)
 
 
@@ -200,7 +198,7 @@ def project_name_and_inputs(request: LoadRequest) -> tuple[str, tuple[InputFile,
 
 
 def _interpolated(text: str, variables: Variables) -> str:
-    from composer.stackfile import interpolate  # noqa: PLC0415 -- names with variables are rare
+    from composer.stackfile import interpolate
 
     try:
         return interpolate.interpolate(text, variables.get, lambda _name: None)

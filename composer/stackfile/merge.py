@@ -66,12 +66,12 @@ def _replace(_base: Node, override: Node, _path: Path) -> Node:
 def _key_values(base: Node, override: Node, path: Path) -> Node:
     """Lists of KEY=VALUE and mappings are the same thing."""
     for node in (base, override):
-        canonical._key_values(node, path, [])  # noqa: SLF001 -- the one conversion there is
+        canonical._key_values(node, path, [])
     return _mappings(base, override, path)
 
 
 def _names(base: Node, override: Node, path: Path) -> Node:
-    convert = canonical._depends_on if path[-1] == "depends_on" else canonical._names  # noqa: SLF001
+    convert = canonical._depends_on if path[-1] == "depends_on" else canonical._names
     for node in (base, override):
         convert(node, path, [])
     return _mappings(base, override, path)
@@ -79,13 +79,13 @@ def _names(base: Node, override: Node, path: Path) -> Node:
 
 def _build(base: Node, override: Node, path: Path) -> Node:
     for node in (base, override):
-        canonical._build(node, path, [])  # noqa: SLF001
+        canonical._build(node, path, [])
     return _mappings(base, override, path)
 
 
 def _by_target(base: Node, override: Node, path: Path) -> Node:
     """Mounts and grants: the same target is the same thing, the override wins at its place."""
-    convert = canonical._mounts if path[-1] == "volumes" else canonical._grants  # noqa: SLF001
+    convert = canonical._mounts if path[-1] == "volumes" else canonical._grants
     for node in (base, override):
         convert(node, path, [])
     found: dict[str, Node] = {}
@@ -97,7 +97,7 @@ def _by_target(base: Node, override: Node, path: Path) -> Node:
 
 def _scalars_to_lists(base: Node, override: Node, path: Path) -> Node:
     for node in (base, override):
-        canonical._list(node, path, [])  # noqa: SLF001
+        canonical._list(node, path, [])
     return _appended(base, override)
 
 

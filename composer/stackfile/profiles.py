@@ -14,7 +14,9 @@ def active_services(
 ) -> tuple[frozenset[str], list[errors.Problem]]:
     """The active services' names, and dependencies of theirs that are not active."""
     services = root.child("services")
-    written = {name: node for name, node in services.entries() if not name.startswith("x-")} if services else {}
+    written = (
+        {name: node for name, node in services.entries() if not name.startswith("x-")} if services else {}
+    )
     wanted = set(profiles)
     for name in named:
         wanted.update(_profiles(written[name]) if name in written else ())
@@ -30,9 +32,12 @@ def active_services(
             is_required = required is None or required.value not in (False, "false")
             if other in written and other not in active and is_required:
                 found.append(
-                    problem(condition, ("services", name, "depends_on", other),
-                            f"depends on {other!r}, which no active profile selects",
-                            hint="Activate it with --profile, or set required: false.")  # fmt: skip
+                    problem(
+                        condition,
+                        ("services", name, "depends_on", other),
+                        f"depends on {other!r}, which no active profile selects",
+                        hint="Activate it with --profile, or set required: false.",
+                    )
                 )
     return active, found
 

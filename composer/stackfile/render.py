@@ -35,13 +35,13 @@ def as_json(stack: Stack) -> str:
 
 def as_yaml(stack: Stack) -> str:
     """The stack as YAML."""
-    import yaml  # noqa: PLC0415 -- only this format needs it
+    import yaml
 
     text: str = yaml.safe_dump(_dollars_doubled(tree_of(stack)), sort_keys=False, allow_unicode=True)
     return text
 
 
-def _dollars_doubled(value: Any) -> Any:  # noqa: ANN401 -- a JSON tree
+def _dollars_doubled(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace("$", "$$")
     if isinstance(value, dict):
@@ -108,7 +108,11 @@ def _service(service: Service) -> Tree:
                 **({"source": mount.source} if mount.source else {}),
                 "target": mount.target,
                 **({"read_only": True} if mount.read_only else {}),
-                **({"bind": {"create_host_path": mount.create_host_path}} if mount.kind is MountKind.BIND else {}),
+                **(
+                    {"bind": {"create_host_path": mount.create_host_path}}
+                    if mount.kind is MountKind.BIND
+                    else {}
+                ),
             }
             for mount in service.mounts
         ],
@@ -116,7 +120,9 @@ def _service(service: Service) -> Tree:
     }
     kept = ("command", "entrypoint")
     return {
-        key: value for key, value in tree.items() if key in kept or (value is not None and value not in ([], {}))
+        key: value
+        for key, value in tree.items()
+        if key in kept or (value is not None and value not in ([], {}))
     }
 
 
@@ -137,7 +143,7 @@ def _build(service: Service) -> Tree | None:
 def _grant(grant: FileGrant) -> Tree:
     tree: Tree = {"source": grant.source, "target": grant.target}
     tree.update({key: getattr(grant, key) for key in ("uid", "gid") if getattr(grant, key) is not None})
-    if grant.mode != 0o444:  # noqa: PLR2004 -- the default mode
+    if grant.mode != 0o444:
         tree["mode"] = f"{grant.mode:04o}"
     return tree
 
@@ -187,4 +193,3 @@ def _material(definition: FileDefinition) -> Tree:
 def names_of(mapping: Mapping[str, object]) -> str:
     """Names, one a line."""
     return "".join(f"{name}\n" for name in mapping)
-

@@ -76,7 +76,7 @@ def _port(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
     for key in ("target", "published"):
         child = node.child(key)
         text = scalar_text(child.value) if child else "1"
-        if not text.isdecimal() or not (key == "published" and text == "0") and not 0 < int(text) <= 65535:  # noqa: PLR2004
+        if not text.isdecimal() or (not (key == "published" and text == "0") and not 0 < int(text) <= 65535):
             yield problem(child or node, (*path, key), f"{text!r} is no port", hint="Ports are 1 to 65535.")
     protocol = node.child("protocol")
     if protocol is not None and protocol.value not in ("tcp", "udp"):
@@ -89,7 +89,7 @@ def _port(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
 
 def _is_ipv4(text: str) -> bool:
     parts = text.split(".")
-    return len(parts) == 4 and all(part.isdecimal() and int(part) < 256 for part in parts)  # noqa: PLR2004
+    return len(parts) == 4 and all(part.isdecimal() and int(part) < 256 for part in parts)
 
 
 def _mount(node: Node, path: Path, root: Node) -> Iterator[errors.Problem]:
@@ -107,7 +107,7 @@ def _mount(node: Node, path: Path, root: Node) -> Iterator[errors.Problem]:
 
 def _defined(node: Node, path: Path, root: Node, section: str, name: str) -> Iterator[errors.Problem]:
     there = root.child(section)
-    if there is None or there.child(name) is None and name not in dict(there.entries()):
+    if there is None or (there.child(name) is None and name not in dict(there.entries())):
         yield problem(node, path, f"undefined {section[:-1]} {name!r}",
                       hint=f"Define it under the top-level {section}.")  # fmt: skip
 
@@ -141,13 +141,19 @@ def _depends_on(node: Node, path: Path, root: Node) -> Iterator[errors.Problem]:
 def _material(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
     sources = [key for key in ("file", "environment", "content") if node.child(key) is not None]
     if len(sources) != 1:
-        yield problem(node, path, f"exactly one of file, environment{', content' if path[0] == 'configs' else ''} is needed")
+        yield problem(
+            node,
+            path,
+            f"exactly one of file, environment{', content' if path[0] == 'configs' else ''} is needed",
+        )
 
 
 def _driver(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
     allowed = {"networks": ("bridge", "default"), "volumes": ("local", "default")}[str(path[0])]
     if node.value not in allowed:
-        yield problem(node, path, f"driver {node.value!r} is unsupported", hint=f"Only {allowed[0]} is known.")
+        yield problem(
+            node, path, f"driver {node.value!r} is unsupported", hint=f"Only {allowed[0]} is known."
+        )
 
 
 def _external(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:

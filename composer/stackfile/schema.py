@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
     from composer import errors
 
-_TYPES = {dict: "a mapping", list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
+_TYPES = {
+    dict: "a mapping",
+    list: "a list",
+    str: "a string",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+}
 
 
 def problems_in(root: Node) -> list[errors.Problem]:
@@ -36,7 +43,7 @@ def problems_in(root: Node) -> list[errors.Problem]:
 
 @functools.cache
 def _validator() -> Draft202012Validator:
-    import jsonschema  # noqa: PLC0415 -- 150 ms, only where a file is loaded
+    import jsonschema
 
     return jsonschema.Draft202012Validator(json.loads(read_schema("stack.schema.json")))
 
@@ -77,17 +84,22 @@ def _sentence(violation: ValidationError) -> str:
     value = violation.instance
     kind = _TYPES.get(type(value), "nothing")
     if violation.validator == "enum":
-        allowed = ", ".join(str(word) for word in violation.validator_value)
+        words: Any = violation.validator_value
+        allowed = ", ".join(str(word) for word in words)
         return f"{value!r} is not one of {allowed}"
     schema = violation.schema
     expected = schema.get("title") if isinstance(schema, dict) else None
     if expected is None and violation.validator == "type":
         wanted = violation.validator_value
         wanted = wanted if isinstance(wanted, list) else [wanted]
-        expected = " or ".join({"object": "a mapping", "array": "a list"}.get(word, f"a {word}") for word in wanted)
+        expected = " or ".join(
+            {"object": "a mapping", "array": "a list"}.get(word, f"a {word}") for word in wanted
+        )
     if expected is None:
         return str(violation.message)
-    return f"expected {expected}, found {kind}" + (f" ({value!r})" if not isinstance(value, dict | list) else "")
+    return f"expected {expected}, found {kind}" + (
+        f" ({value!r})" if not isinstance(value, dict | list) else ""
+    )
 
 
 def _unknown_keys(root: Node, path: Path, violation: ValidationError) -> Iterable[errors.Problem]:
@@ -100,7 +112,9 @@ def _unknown_keys(root: Node, path: Path, violation: ValidationError) -> Iterabl
             continue
         if not known:
             if not all(c.isascii() and (c.isalnum() or c in "._-") for c in key):
-                yield problem(child, (*path, key), f"{key!r} is not a valid name", hint="Use letters, digits, . _ -")
+                yield problem(
+                    child, (*path, key), f"{key!r} is not a valid name", hint="Use letters, digits, . _ -"
+                )
             continue
         unsupported = _unsupported_at(path)
         if key in unsupported:

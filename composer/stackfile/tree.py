@@ -95,5 +95,5 @@ def matches(pattern: str, path: Path) -> bool:
     """Whether a dotted pattern (``services.*.ports``) names this path; ``*`` is any one part."""
     parts = pattern.split(".")
     return len(parts) == len(path) and all(
-        part == "*" or part == name for part, name in zip(parts, path, strict=True)
+        part in ("*", name) for part, name in zip(parts, path, strict=True)
     )

@@ -34,7 +34,7 @@ _TAGS = {"!reset": "reset", "!override": "override"}
 
 def read_documents(text: bytes, file: str) -> list[Node]:
     """Every document of a stream; raises ``StackFileError`` with the place of what is wrong."""
-    import yaml  # noqa: PLC0415 -- 35 ms, not on the thin client's path
+    import yaml
 
     decoded = _decode(text, file)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -83,7 +83,7 @@ class _Events:
         self._count = 0
 
     def documents(self) -> list[Node]:
-        import yaml  # noqa: PLC0415
+        import yaml
 
         found = []
         for event in self._events:
@@ -93,7 +93,8 @@ class _Events:
         return found
 
     def _place(self, event: yaml.Event) -> Place:
-        return Place(self._file, event.start_mark.line + 1, event.start_mark.column + 1)
+        mark = event.start_mark
+        return Place(self._file, mark.line + 1, mark.column + 1) if mark else Place(self._file, 0, 0)
 
     def _fail(self, place: Place, message: str, hint: str = "") -> errors.StackFileError:
         return errors.StackFileError(
@@ -110,7 +111,7 @@ class _Events:
             )
 
     def _node(self, event: yaml.Event, depth: int) -> Node:
-        import yaml  # noqa: PLC0415
+        import yaml
 
         place = self._place(event)
         self._spend(place, 1)
@@ -146,7 +147,7 @@ class _Events:
         return _copy(node)
 
     def _sequence(self, depth: int) -> list[Node]:
-        import yaml  # noqa: PLC0415
+        import yaml
 
         items: list[Node] = []
         for event in self._events:
@@ -156,7 +157,7 @@ class _Events:
         return items
 
     def _mapping(self, depth: int) -> dict[str, Node]:
-        import yaml  # noqa: PLC0415
+        import yaml
 
         own: dict[str, Node] = {}
         merged: list[Node] = []
@@ -207,7 +208,9 @@ class _Events:
             return _TAGS[tag]
         if tag.removeprefix(_STANDARD) in {"str", "int", "float", "bool", "null", "map", "seq"}:
             return ""
-        raise self._fail(place, f"unknown tag {tag.replace(_STANDARD, '!!')}", "Only !reset and !override are known.")
+        raise self._fail(
+            place, f"unknown tag {tag.replace(_STANDARD, '!!')}", "Only !reset and !override are known."
+        )
 
 
 def _key_text(event: yaml.Event) -> str:
@@ -246,11 +249,11 @@ def _integer(text: str) -> int:
     digits = text.replace("_", "").lower()
     sign, digits = (-1 if digits.startswith("-") else 1), digits.lstrip("+-")
     if digits.startswith("0x"):
-        return sign * int(digits[2:], 16)
+        return sign * int(digits, 16)
     if digits.startswith("0b"):
-        return sign * int(digits[2:], 2)
+        return sign * int(digits, 2)
     if digits.startswith("0o"):
-        return sign * int(digits[2:], 8)
+        return sign * int(digits, 8)
     if digits.startswith("0") and len(digits) > 1:
         return sign * int(digits, 8)
     return sign * int(digits)

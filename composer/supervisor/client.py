@@ -17,8 +17,12 @@ import json
 import os
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from composer import errors
+
+if TYPE_CHECKING:
+    from typing import Self
 
 VERSION = 1
 SOCKET_NAME = "control.sock"
@@ -53,9 +57,7 @@ class Connection:
             os.close(directory)
         return cls(channel, reopen)
 
-    def call(
-        self, command: str, arguments: Json, on_event: Callable[[Json], None] | None = None
-    ) -> Json:
+    def call(self, command: str, arguments: Json, on_event: Callable[[Json], None] | None = None) -> Json:
         """Ask and wait for the result; raises the error the supervisor answered with."""
         while True:
             answer = self._ask(command, arguments, on_event)
@@ -66,7 +68,7 @@ class Connection:
                 raise errors.StackLocked(message, hint="Run the command again.")
             self.close()
             successor = self._reopen()
-            self._channel, self._reader = successor._channel, successor._reader  # noqa: SLF001 -- same class
+            self._channel, self._reader = successor._channel, successor._reader
 
     def cancel(self) -> None:
         """Ask the supervisor to stop the request under way; safe in a signal handler."""
@@ -77,15 +79,13 @@ class Connection:
         self._reader.close()
         self._channel.close()
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _ask(
-        self, command: str, arguments: Json, on_event: Callable[[Json], None] | None
-    ) -> Json | None:
+    def _ask(self, command: str, arguments: Json, on_event: Callable[[Json], None] | None) -> Json | None:
         """The result's data, or ``None`` when the request must be made to a successor."""
         has_begun = False
         try:
@@ -125,8 +125,7 @@ def error_to_json(error: errors.ComposerError) -> Json:
     value: Json = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
     if isinstance(error, errors.StackFileError):
         value["problems"] = [
-            {slot: getattr(problem, slot) for slot in errors.Problem.__slots__}
-            for problem in error.problems
+            {slot: getattr(problem, slot) for slot in errors.Problem.__slots__} for problem in error.problems
         ]
     if isinstance(error, errors.BuildError):
         value["output"] = error.output

@@ -216,7 +216,7 @@ class Commands:
         if not isinstance(source, dict):
             raise errors.UsageError("the request names no stack file")
         request = loading.request_from(source, services)
-        loaded = await trio.to_thread.run_sync(self._loader.load, request)
+        loaded = await trio.to_thread.run_sync(self._loader.loaded, request)
         stack: Stack = loaded.stack
         if stack.name != self._convergence.name:
             message = f"this is the supervisor of {self._convergence.name}, the file is of {stack.name}"
@@ -265,4 +265,3 @@ def _seconds(value: object) -> float | None:
 def _duration(value: object) -> Duration | None:
     seconds = _seconds(value)
     return None if seconds is None else Duration.of_seconds(seconds)
-

@@ -42,7 +42,7 @@ class Request:
     say: Callable[[Event], None]
 
 
-class Ending(Exception):  # noqa: N818 -- a signal to the client, not an error
+class Ending(Exception):
     """Raised by a handler: this supervisor is ending and the request was not begun."""
 
 
@@ -139,9 +139,7 @@ class _Lines:
             self._buffer += chunk
 
 
-async def _answer(
-    line: bytes, stream: trio.SocketStream, lines: _Lines, commands: dict[str, Command]
-) -> str:
+async def _answer(line: bytes, stream: trio.SocketStream, lines: _Lines, commands: dict[str, Command]) -> str:
     """Answer one request; returns its command."""
     try:
         request = _parse(line)
@@ -208,7 +206,7 @@ async def _forward(inbox: trio.MemoryReceiveChannel[dict[str, object]], stream: 
 
 
 async def _drained(inbox: trio.MemoryReceiveChannel[dict[str, object]]) -> None:
-    while inbox.statistics().current_buffer_used:
+    while inbox.statistics().current_buffer_used:  # noqa: ASYNC110 -- a channel has no event for it
         await trio.sleep(0.001)
 
 

@@ -95,9 +95,7 @@ class Convergence:
                 raise errors.OperationFailed(message, hint="See `composer ps` and `composer logs`.")
             return changed, warnings
 
-    async def down(
-        self, stack: Stack | None, options: teardown.DownOptions, say: EventSink
-    ) -> bool:
+    async def down(self, stack: Stack | None, options: teardown.DownOptions, say: EventSink) -> bool:
         """Take away what the options name; returns whether anything was there."""
         async with self.lock:
             everything = not options.services
@@ -190,7 +188,7 @@ class Convergence:
         with self._drivers.records.operation(self.name, operation.action, operation.resource):
             await self._perform(say, operation)
 
-    async def _perform(self, say: EventSink, operation: Operation) -> None:  # noqa: C901, PLR0912 -- flat
+    async def _perform(self, say: EventSink, operation: Operation) -> None:
         drivers, watch = self._drivers, self._watch
         match operation:
             case operations.BuildImage():
@@ -213,15 +211,11 @@ class Convergence:
                 grace = None if operation.grace is None else operation.grace.seconds
                 await watch.stop(operation.id, grace)
             case operations.RemoveContainer():
-                await watch.remove(
-                    operation.id, with_anonymous_volumes=operation.with_anonymous_volumes
-                )
+                await watch.remove(operation.id, with_anonymous_volumes=operation.with_anonymous_volumes)
             case operations.ReconnectContainer():
                 await self._reconnect(operation)
             case operations.UpdateLimits():
-                await self._in_thread(
-                    partial(drivers.runtime.update_limits, operation.id, operation.limits)
-                )
+                await self._in_thread(partial(drivers.runtime.update_limits, operation.id, operation.limits))
                 drivers.records.set_spec(operation.id, operation.spec)
             case operations.AwaitCondition():
                 raise errors.InternalError("waiting is not an effect")
@@ -229,7 +223,7 @@ class Convergence:
                 assert_never(operation)
 
     async def _build(self, operation: operations.BuildImage, say: EventSink) -> None:
-        from pathlib import Path  # noqa: PLC0415
+        from pathlib import Path
 
         build = operation.build
         request = BuildRequest(
@@ -275,11 +269,16 @@ class Convergence:
     # ------------------------------------------------------------------ one-off containers
 
     async def prepare_one_off(
-        self, stack: Stack, spec_of: Callable[[Mapping[str, str]], object], say: EventSink, *, no_deps: bool,
+        self,
+        stack: Stack,
+        spec_of: Callable[[Mapping[str, str]], object],
+        say: EventSink,
+        *,
+        no_deps: bool,
         service: str,
     ) -> str:
         """Bring up what the service needs, make its one-off container ready to start; returns its id."""
-        from composer.model.container import ContainerSpec  # noqa: PLC0415
+        from composer.model.container import ContainerSpec
 
         async with self.lock:
             self.use(stack)
@@ -316,4 +315,3 @@ def _is_meant(container: ObservedContainer, services: tuple[str, ...]) -> bool:
 def is_empty(observed: Observed) -> bool:
     """Whether nothing is left that a supervisor would look after."""
     return not observed.containers and not observed.networks
-

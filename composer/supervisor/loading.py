@@ -47,7 +47,7 @@ class Loader:
         """Take over what the process that forked us had loaded already."""
         self._request, self._loaded = request, loaded
 
-    def load(self, request: load.LoadRequest) -> load.Loaded:
+    def loaded(self, request: load.LoadRequest) -> load.Loaded:
         """The stack for a request; raises ``StackFileError``."""
         if self._loaded is not None and self._request is not None and self._is_current(request):
             return self._loaded

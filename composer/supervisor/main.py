@@ -39,9 +39,7 @@ _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def ensure_supervisor(
-    paths: Paths, stack: str, seed: tuple[LoadRequest, Loaded] | None = None
-) -> Connection:
+def ensure_supervisor(paths: Paths, stack: str, seed: tuple[LoadRequest, Loaded] | None = None) -> Connection:
     """Connect to the stack's supervisor, forking one when none lives.
 
     ``seed`` is what the caller has loaded already; the child inherits it with the imported code.
@@ -112,7 +110,7 @@ def _detach(directory: Path, report: int) -> None:
     os.dup2(log, 2)
     os.closerange(3, report)
     os.closerange(report + 1, 65536)
-    sys.stdout = sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115, PTH123
+    sys.stdout = sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # secrets pass through us: no core dumps (core(5))
@@ -162,10 +160,10 @@ def _live(
     paths: Paths, stack: str, seed: tuple[LoadRequest, Loaded] | None, report: int, directory: Path
 ) -> None:
     """Serve until the stack is down or we are told to go."""
-    import trio  # noqa: PLC0415 -- only the supervisor needs it
+    import trio
 
-    from composer.host import mounts  # noqa: PLC0415
-    from composer.supervisor import control  # noqa: PLC0415
+    from composer.host import mounts
+    from composer.supervisor import control
 
     mounts.enter_private_namespace()
     (directory / "supervisor.pid").write_text(f"{os.getpid()}\n")
@@ -189,13 +187,13 @@ async def _supervise(
     report: int,
 ) -> bool:
     """Adopt, then serve; returns whether the stack is down (else we were told to go)."""
-    import trio  # noqa: PLC0415
+    import trio
 
-    from composer.engine.drivers import open_drivers  # noqa: PLC0415
-    from composer.supervisor import commands, control, journal, loading  # noqa: PLC0415
-    from composer.supervisor.converge import Convergence  # noqa: PLC0415
-    from composer.supervisor.resolver import Resolver  # noqa: PLC0415
-    from composer.supervisor.watch import Watch  # noqa: PLC0415
+    from composer.engine.drivers import open_drivers
+    from composer.supervisor import commands, control, journal, loading
+    from composer.supervisor.converge import Convergence
+    from composer.supervisor.resolver import Resolver
+    from composer.supervisor.watch import Watch
 
     drivers = open_drivers(paths)
     events = journal.Journal(drivers.records, stack)
@@ -216,9 +214,7 @@ async def _supervise(
 
         nursery.start_soon(_end_on_signal, nursery.cancel_scope)
         await convergence.adopt()
-        nursery.start_soon(
-            partial(control.serve, listener, handlers.table(), on_answered=answered)
-        )
+        nursery.start_soon(partial(control.serve, listener, handlers.table(), on_answered=answered))
         nursery.start_soon(_heal_for_ever, convergence)
         os.close(report)
         while not outcome:
@@ -231,7 +227,7 @@ async def _supervise(
 
 async def _end_on_signal(scope: trio.CancelScope) -> None:
     """SIGTERM: stop supervising; containers run on, and the next command starts a successor."""
-    import trio  # noqa: PLC0415
+    import trio
 
     with trio.open_signal_receiver(signal.SIGTERM) as received:
         async for _ in received:
@@ -239,10 +235,10 @@ async def _end_on_signal(scope: trio.CancelScope) -> None:
 
 
 async def _heal_for_ever(convergence: object) -> None:
-    import trio  # noqa: PLC0415
+    import trio
 
-    from composer.host import process  # noqa: PLC0415
-    from composer.supervisor.converge import Convergence  # noqa: PLC0415
+    from composer.host import process
+    from composer.supervisor.converge import Convergence
 
     assert isinstance(convergence, Convergence)
     while True:

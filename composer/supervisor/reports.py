@@ -13,7 +13,7 @@ PROBE_BYTES = 2000
 
 def with_evidence(sentence: str, *, log: Path, last_probe: bytes = b"") -> str:
     """The sentence, then the probe's output and the log's tail, indented; control codes escaped."""
-    from composer.runtime import logs  # noqa: PLC0415 -- only needed when something failed
+    from composer.runtime import logs
 
     parts = [sentence]
     if last_probe.strip():
@@ -29,4 +29,7 @@ def with_evidence(sentence: str, *, log: Path, last_probe: bytes = b"") -> str:
 
 def _indented(text: bytes) -> list[str]:
     lines = text.decode("utf-8", errors="replace").splitlines()
-    return ["  | " + "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in line) for line in lines]
+    return [
+        "  | " + "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in line)
+        for line in lines
+    ]

@@ -70,9 +70,7 @@ class Watched:
 class Watch:
     """Every container of the stack that this supervisor looks after."""
 
-    def __init__(
-        self, drivers: Drivers, resolver: Resolver, journal: Journal, nursery: trio.Nursery
-    ) -> None:
+    def __init__(self, drivers: Drivers, resolver: Resolver, journal: Journal, nursery: trio.Nursery) -> None:
         cores = os.cpu_count() or 1
         self._drivers = drivers
         self._containers = Containers(drivers)
@@ -90,9 +88,7 @@ class Watch:
 
     async def create(self, spec: ContainerSpec, material: Material) -> str:
         """Make a container on disk; returns its id."""
-        container_id = await self._in_thread(
-            self._starts, partial(self._containers.create, spec, material)
-        )
+        container_id = await self._in_thread(self._starts, partial(self._containers.create, spec, material))
         self._journal.emit(container_id, spec, "create")
         return container_id
 
@@ -105,9 +101,7 @@ class Watch:
         async with watched.lock if watched else trio.Lock():
             await self._in_thread(
                 self._ends,
-                partial(
-                    self._containers.remove, container_id, with_anonymous_volumes=with_anonymous_volumes
-                ),
+                partial(self._containers.remove, container_id, with_anonymous_volumes=with_anonymous_volumes),
             )
             self._journal.emit(container_id, record.spec, "destroy")
             if watched:
@@ -142,9 +136,7 @@ class Watch:
         if spec.files and not self._drivers.runtime.has_files(watched.id):
             self._containers.write_material(watched.id, spec, material)
         try:
-            prepared = await self._in_thread(
-                self._starts, partial(self._containers.prepare, watched.id)
-            )
+            prepared = await self._in_thread(self._starts, partial(self._containers.prepare, watched.id))
         except errors.ComposerError:
             self._containers.wish(watched.id, Wish.CREATED)
             raise
@@ -193,9 +185,7 @@ class Watch:
         """Take over one complete container after a former supervisor's death."""
         watched = self._of(record)
         descriptor = self._drivers.runtime.descriptor_of(record.id)
-        state = await self._in_thread(
-            self._ends, partial(self._drivers.runtime.state, record.id)
-        )
+        state = await self._in_thread(self._ends, partial(self._drivers.runtime.state, record.id))
         if descriptor is not None and state.is_running and state.init is not None:
             watched.pidfd = descriptor
             await self._resolver.add(record.id, state.init.pid)
@@ -434,9 +424,7 @@ class Watch:
         of_image: Healthcheck | None = image.config.healthcheck if image else None
         return health_rules.effective(spec.healthcheck, of_image)
 
-    async def _probe(
-        self, watched: Watched, settings: HealthSettings, scope: trio.CancelScope
-    ) -> None:
+    async def _probe(self, watched: Watched, settings: HealthSettings, scope: trio.CancelScope) -> None:
         state: HealthState = health_rules.initial(watched.health)
         probes = 0
         with scope:
@@ -455,9 +443,7 @@ class Watch:
         try:
             result = await self._in_thread(
                 self._probes,
-                partial(
-                    self._drivers.runtime.execute, watched.id, request, seconds=settings.timeout
-                ),
+                partial(self._drivers.runtime.execute, watched.id, request, seconds=settings.timeout),
             )
         except errors.ComposerError as error:
             watched.last_probe = error.message.encode()
@@ -481,9 +467,7 @@ class Watch:
             watched = self._watched[record.id] = Watched(record.id, record.spec)
         return watched
 
-    async def _in_thread(
-        self, limiter: trio.CapacityLimiter, call: Callable[[], _Result]
-    ) -> _Result:
+    async def _in_thread(self, limiter: trio.CapacityLimiter, call: Callable[[], _Result]) -> _Result:
         return await trio.to_thread.run_sync(call, limiter=limiter)
 
 

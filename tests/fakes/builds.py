@@ -153,14 +153,17 @@ class Workshop:
 
     def image(self, reference: str, files: Mapping[str, str], config: ImageConfig | None = None) -> Image:
         """Put an image of one layer into the store."""
-        upper = self.store.staging("image") / "upper"
+        staging = self.store.staging("image")
+        upper = staging / "upper"
         upper.mkdir()
         upper.chmod(0o755)
         for name, content in files.items():
             path = upper / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content)
-        return self.store.add_image(config or ImageConfig(), [self.store.add_layer(upper)], tags=[reference])
+        layer = self.store.add_layer(upper)
+        staging.rmdir()
+        return self.store.add_image(config or ImageConfig(), [layer], tags=[reference])
 
     def build(self, dockerfile: str, *, interrupt: Interrupt | None = None, **fields: object) -> Image:
         builder = DockerfileBuilder(self.store, self.runtime, self.network, overlay=self.overlay)  # type: ignore[arg-type]

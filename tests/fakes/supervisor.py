@@ -30,9 +30,7 @@ class FakeConnection:
         self.is_cancelled = False
         self.is_closed = False
 
-    def call(
-        self, command: str, arguments: Json, on_event: Callable[[Json], None] | None = None
-    ) -> Json:
+    def call(self, command: str, arguments: Json, on_event: Callable[[Json], None] | None = None) -> Json:
         """Record the request, show its events, answer it."""
         self.asked.append((command, arguments))
         for event in self.events.get(command, []):

@@ -34,8 +34,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(session: Session, options: argparse.Namespace) -> int:
     """Build the images."""
-    from composer.cli import interruption  # noqa: PLC0415 -- not for --help
-    from composer.host import mounts  # noqa: PLC0415
+    from composer.cli import interruption
+    from composer.host import mounts
 
     stack = session.load(options.services).stack
     requests = requests_of(
@@ -61,7 +61,7 @@ def requests_of(
     stack: Stack, services: Sequence[str], build_args: Mapping[str, str], *, no_cache: bool
 ) -> dict[str, BuildRequest]:
     """One build per image name, in the order of services; raises ``UsageError`` for unknown ones."""
-    from composer.planner import desired  # noqa: PLC0415
+    from composer.planner import desired
 
     unknown = [name for name in services if name not in stack.services]
     if unknown:
@@ -79,9 +79,9 @@ def requests_of(
 def _request_of(
     service: Service, reference: str, build_args: Mapping[str, str], *, no_cache: bool
 ) -> BuildRequest:
-    from pathlib import Path  # noqa: PLC0415
+    from pathlib import Path
 
-    from composer.model.protocols import BuildRequest  # noqa: PLC0415
+    from composer.model.protocols import BuildRequest
 
     build = service.build
     assert build is not None

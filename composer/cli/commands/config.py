@@ -50,8 +50,8 @@ def execute(session: Session, options: argparse.Namespace) -> int:
 
 
 def _text_of(loaded: Loaded, options: argparse.Namespace) -> str:
-    from composer.planner import desired  # noqa: PLC0415 -- not for --help
-    from composer.stackfile import render  # noqa: PLC0415
+    from composer.planner import desired
+    from composer.stackfile import render
 
     stack = loaded.stack
     if options.only_services:

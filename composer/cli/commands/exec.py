@@ -37,9 +37,9 @@ def execute(session: Session, options: argparse.Namespace) -> int:
         raise errors.UsageError("exec needs a command", hint="As in `composer exec web sh`.")
     row = containers.running_container(session.rows(), options.service, options.index)
 
-    from composer.host import mounts  # noqa: PLC0415 -- drivers, only when they are needed
-    from composer.model.protocols import ExecRequest  # noqa: PLC0415
-    from composer.runtime.driver import OciRuntime  # noqa: PLC0415
+    from composer.host import mounts
+    from composer.model.protocols import ExecRequest
+    from composer.runtime.driver import OciRuntime
 
     is_terminal = terminal.is_terminal(sys.stdin) and terminal.is_terminal(sys.stdout)
     mounts.enter_private_namespace()
@@ -60,10 +60,10 @@ def execute(session: Session, options: argparse.Namespace) -> int:
 
 
 def _become(argv: tuple[str, ...]) -> NoReturn:
-    from composer.host import process  # noqa: PLC0415
+    from composer.host import process
 
     try:
-        os.execve(argv[0], list(argv), process.ENVIRONMENT)  # noqa: S606 -- our own argv, no shell
+        os.execve(argv[0], list(argv), process.ENVIRONMENT)
     except OSError as error:
         message = f"cannot run {argv[0]}: {error.strerror}"
         raise errors.RuntimeFailure(message) from error

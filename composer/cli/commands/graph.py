@@ -23,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(session: Session, options: argparse.Namespace) -> int:
     """Show the graph."""
-    from composer.graph import render, resources  # noqa: PLC0415 -- networkx
+    from composer.graph import render, resources
 
     graph = resources.graph_of(session.load(options.services).stack)
     draw = {"dot": render.dot_of, "mermaid": render.mermaid_of, "json": render.json_of}[options.format]

@@ -66,8 +66,8 @@ def execute(session: Session, options: argparse.Namespace) -> int:
 
 def _store(session: Session) -> Store:
     """The image store alone: nothing here needs a network or a runtime."""
-    from composer.host.database import Database  # noqa: PLC0415 -- not for --help
-    from composer.image.store import Store  # noqa: PLC0415
+    from composer.host.database import Database
+    from composer.image.store import Store
 
     session.paths.make()
     return Store(session.paths, Database(session.paths.database))
@@ -87,7 +87,7 @@ def _list(session: Session, options: argparse.Namespace) -> None:
 
 def values_of(image: Image) -> list[Json]:
     """One row per name of the image; a nameless one is a row as well."""
-    from composer.image import reference  # noqa: PLC0415
+    from composer.image import reference
 
     parsed = [reference.parse(tag) for tag in image.tags]
     names = [(item.repository, item.tag) for item in parsed]
@@ -109,9 +109,9 @@ def _cells(value: Json) -> tuple[str, ...]:
 
 
 def _bootstrap(session: Session, options: argparse.Namespace) -> None:
-    from composer.cli import interruption  # noqa: PLC0415
-    from composer.host import mounts  # noqa: PLC0415
-    from composer.image import bootstrap  # noqa: PLC0415
+    from composer.cli import interruption
+    from composer.host import mounts
+    from composer.image import bootstrap
 
     packages = tuple(name for name in options.include.split(",") if name)
     if options.busybox and (packages or options.suite):
@@ -142,7 +142,7 @@ def _sayer(session: Session) -> Callable[[str], None]:
 
 
 def _import(session: Session, options: argparse.Namespace) -> None:
-    from composer.image import importer  # noqa: PLC0415
+    from composer.image import importer
 
     name = options.name or name_from(options.file)
     if options.file == "-":
@@ -180,7 +180,7 @@ def _inspect(session: Session, options: argparse.Namespace) -> None:
 
 def inspection_of(image: Image) -> Json:
     """What ``image inspect`` shows: the keys of ``docker image inspect``."""
-    from composer.image import config as configs  # noqa: PLC0415
+    from composer.image import config as configs
 
     content = json.loads(
         configs.to_json(

@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(session: Session, options: argparse.Namespace) -> int:
     """Show the logs."""
-    from composer.cli import logview  # noqa: PLC0415 -- not for --help
+    from composer.cli import logview
 
     tail = lines_of(options.tail)
     rows = session.rows()
@@ -46,7 +46,7 @@ def execute(session: Session, options: argparse.Namespace) -> int:
 
 
 def _follow(session: Session, view: LogView, services: list[str]) -> None:
-    from composer.cli import following  # noqa: PLC0415
+    from composer.cli import following
 
     feed = following.Feed(session.connect)
     follower = following.Follower(view, feed, session.rows, services=services)
@@ -56,7 +56,7 @@ def _follow(session: Session, view: LogView, services: list[str]) -> None:
 
 def style_of(session: Session, options: argparse.Namespace) -> Style:
     """How lines look, from the options and the terminal."""
-    from composer.cli import logview  # noqa: PLC0415
+    from composer.cli import logview
 
     return logview.Style(
         has_prefix=not options.no_log_prefix,

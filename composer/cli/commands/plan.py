@@ -32,9 +32,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(session: Session, options: argparse.Namespace) -> int:
     """Show the plan."""
-    from composer.engine import observe  # noqa: PLC0415 -- drivers, loader: not for --help
-    from composer.model import plan as plans  # noqa: PLC0415
-    from composer.planner import desired, reconcile  # noqa: PLC0415
+    from composer.engine import observe
+    from composer.model import plan as plans
+    from composer.planner import desired, reconcile
 
     stack = session.load(options.services).stack
     observed = observe.observe(session.drivers(), stack.name, desired.references(stack))

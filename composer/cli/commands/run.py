@@ -74,7 +74,7 @@ def words_of(text: str | None) -> list[str] | None:
     """``--entrypoint`` as words; quotes group as in a shell, nothing is expanded."""
     if text is None:
         return None
-    import shlex  # noqa: PLC0415
+    import shlex
 
     try:
         return shlex.split(text)
@@ -85,7 +85,7 @@ def words_of(text: str | None) -> list[str] | None:
 
 def _attached(session: Session, connection: Connection, made: Json, *, tty: bool) -> int:
     """Attach first, then start, so that not a byte is missed; then ask how it ended."""
-    from composer.runtime import attach  # noqa: PLC0415
+    from composer.runtime import attach
 
     identity = str(made["id"])
     sys.stdout.flush()
@@ -115,7 +115,7 @@ def _forwarding_signals(session: Session, identity: str, *, is_active: bool) -> 
         return
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
-        from composer.runtime.driver import OciRuntime  # noqa: PLC0415
+        from composer.runtime.driver import OciRuntime
 
         OciRuntime(session.paths).kill(identity, number)
 

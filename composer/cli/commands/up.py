@@ -79,14 +79,18 @@ def _warnings_in(answer: Json) -> list[str]:
 
 def _stay(session: Session, options: argparse.Namespace, *, began: float, aborts: bool, answer: Json) -> int:
     """Show output until the stack ends."""
-    from composer.cli import foreground, logview  # noqa: PLC0415 -- only when attached
-    from composer.cli.commands.logs import style_of  # noqa: PLC0415
+    from composer.cli import foreground, logview
+    from composer.cli.commands.logs import style_of
 
-    names = sorted({str(row["Name"]) for row in containers.rows_in(answer) if not row.get("OneOff")})
-    session.note(f"Attaching to {', '.join(names)}")
     services = list(options.services)
     if options.exit_code_from and services and options.exit_code_from not in services:
         services.append(options.exit_code_from)
+    names = sorted(
+        containers.label_of(row)
+        for row in containers.rows_in(answer)
+        if not row.get("OneOff") and (not services or row["Service"] in services)
+    )
+    session.note(f"Attaching to {', '.join(names)}")
     view = logview.LogView(session.out, style_of(session, options), session.paths.data, services=services)
     attached = foreground.Foreground(
         session,
@@ -103,7 +107,7 @@ def _stay(session: Session, options: argparse.Namespace, *, began: float, aborts
 
 def _completing(session: Session, services: list[str]) -> frozenset[str]:
     """Services that another one waits for to complete: their end with 0 is no reason to stop."""
-    from composer.model.stack import Condition  # noqa: PLC0415
+    from composer.model.stack import Condition
 
     return frozenset(
         name

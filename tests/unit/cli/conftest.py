@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+
 @pytest.fixture(autouse=True)
 def _private_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("COMPOSE_PROGRESS", "COMPOSE_ANSI", "NO_COLOR", "COMPOSE_PROJECT_NAME", "COMPOSE_FILE"):

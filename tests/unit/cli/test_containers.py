@@ -48,7 +48,11 @@ def test_exec_finds_a_running_container(index: int, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("service", "index", "message"),
-    [("db", 0, '"db" is not running'), ("web", 2, '"web" is not running'), ("web", 9, "web has no container 9")],
+    [
+        ("db", 0, '"db" is not running'),
+        ("web", 2, '"web" is not running'),
+        ("web", 9, "web has no container 9"),
+    ],
 )
 def test_exec_says_what_is_missing(service: str, index: int, message: str) -> None:
     with pytest.raises(errors.OperationFailed, match=message):

@@ -20,7 +20,9 @@ def _write(data: Path, name: str, *records: tuple[int, str]) -> None:
             file.write(f"{stamp} stdout {kind} {text.removesuffix('+')}\n")
 
 
-def _view(tmp_path: Path, *, services: tuple[str, ...] = (), **style: bool) -> tuple[logview.LogView, io.StringIO]:
+def _view(
+    tmp_path: Path, *, services: tuple[str, ...] = (), **style: bool
+) -> tuple[logview.LogView, io.StringIO]:
     out = io.StringIO()
     return logview.LogView(out, logview.Style(**style), tmp_path, services=services), out
 

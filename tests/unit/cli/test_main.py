@@ -49,7 +49,11 @@ def _failing(error: BaseException) -> object:
 @pytest.mark.parametrize(
     ("error", "code", "shown"),
     [
-        (errors.PortTaken("port 80 is taken", hint="by nginx"), 17, "error: port 80 is taken\nhint: by nginx\n"),
+        (
+            errors.PortTaken("port 80 is taken", hint="by nginx"),
+            17,
+            "error: port 80 is taken\nhint: by nginx\n",
+        ),
         (errors.OperationFailed("web exited"), 1, "error: web exited\n"),
         (errors.BuildError("step 2", output="\x1b[2Jtail\n"), 19, "\\x1b[2Jtail\nerror: step 2\n"),
         (KeyboardInterrupt(), 130, ""),

@@ -52,7 +52,8 @@ def test_the_second_signal_leaves_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "out", "err"), [("plain", "nothing to do\n", ""), ("quiet", "", ""), ("json", "", '"text":"nothing')]
+    ("mode", "out", "err"),
+    [("plain", "nothing to do\n", ""), ("quiet", "", ""), ("json", "", '"text":"nothing')],
 )
 def test_nothing_to_do(mode: str, out: str, err: str) -> None:
     stage = Stage(None, ["--progress", mode])

@@ -25,7 +25,9 @@ def test_remembers_the_name(tmp_path: Path) -> None:
     assert shortcut.lookup(str(tmp_path / "run"), "another", {"TAG": "1"}) is None
 
 
-@pytest.mark.parametrize("change", ["edit", "replace", "appear", "variable", "new variable", "torn", "foreign"])
+@pytest.mark.parametrize(
+    "change", ["edit", "replace", "appear", "variable", "new variable", "torn", "foreign"]
+)
 def test_any_change_ends_trust(tmp_path: Path, change: str) -> None:
     file = tmp_path / "compose.yaml"
     file.write_text("services: {}")

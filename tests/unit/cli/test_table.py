@@ -12,7 +12,14 @@ def test_columns_are_as_wide_as_their_widest_cell() -> None:
 
 @pytest.mark.parametrize(
     ("size", "expected"),
-    [(0, "0B"), (999, "999B"), (1000, "1kB"), (1_234_567, "1.23MB"), (74_800_000, "74.8MB"), (5 * 10**15, "5000TB")],
+    [
+        (0, "0B"),
+        (999, "999B"),
+        (1000, "1kB"),
+        (1_234_567, "1.23MB"),
+        (74_800_000, "74.8MB"),
+        (5 * 10**15, "5000TB"),
+    ],
 )
 def test_sizes(size: int, expected: str) -> None:
     assert table.human_size(size) == expected

@@ -12,13 +12,17 @@ from tests.fakes.supervisor import FakeConnection
 
 
 def _event(service: str) -> dict[str, object]:
-    value = model.container(f"{service}-1", "die", identity="abc", service=service, attributes={"exitCode": "1"})
+    value = model.container(
+        f"{service}-1", "die", identity="abc", service=service, attributes={"exitCode": "1"}
+    )
     return {**value, "time": 1795456801.25}
 
 
 def test_json_has_docker_composes_keys() -> None:
     told = [_event("web"), model.message("info", "not an event"), _event("db")]
-    stage = Stage(FakeConnection({"events": errors.OperationFailed("died")}, {"events": told}), ["-p", "demo"])
+    stage = Stage(
+        FakeConnection({"events": errors.OperationFailed("died")}, {"events": told}), ["-p", "demo"]
+    )
     assert stage.run(events, ["--json", "web"]) == 0
     assert [json.loads(line) for line in stage.out.getvalue().splitlines()] == [
         {

@@ -38,7 +38,15 @@ def test_json_is_one_object_per_line() -> None:
 def test_a_stack_that_is_not_up_is_an_empty_table() -> None:
     stage = Stage(None, ["-p", "demo"])
     assert stage.run(ps, []) == 0
-    assert stage.out.getvalue().split() == ["NAME", "IMAGE", "COMMAND", "SERVICE", "CREATED", "STATUS", "PORTS"]
+    assert stage.out.getvalue().split() == [
+        "NAME",
+        "IMAGE",
+        "COMMAND",
+        "SERVICE",
+        "CREATED",
+        "STATUS",
+        "PORTS",
+    ]
 
 
 def test_an_ending_supervisor_is_no_error() -> None:

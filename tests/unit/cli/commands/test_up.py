@@ -56,5 +56,5 @@ def test_attached_shows_output_until_everything_ended(tmp_path: object) -> None:
     connection = FakeConnection({"up": {"changed": True, **ended}, "ps": ended})
     stage = Stage(connection, ROOT)
     assert stage.run(up, []) == 0
-    assert "Attaching to demo-web-1\n" in stage.err.getvalue()
+    assert "Attaching to web-1\n" in stage.err.getvalue()
     assert {"up", "events", "ps"} >= {command for command, _ in connection.asked}

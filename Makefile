@@ -1,0 +1,33 @@
+# Every target sets up what it needs; see .ci/setup.
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+
+.PHONY: setup demo test check lint bench faults clean
+
+setup:
+	@.ci/setup
+
+demo: setup ## bring up examples/guestbook from nothing and use it
+	@examples/demo
+
+test: setup lint ## every check and every test; root tests are skipped where they cannot run
+	$(PYTEST)
+
+check: setup lint ## the quick ones: no root, under a minute
+	$(PYTEST) -m "not root and not slow and not peer and not scenario" -q
+
+lint:
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+bench: ## against Docker Compose and podman-compose, into docs/performance.md
+	@.ci/setup --peers
+	$(PYTHON) tests/benchmarks/bench.py
+
+faults: setup ## kill -9 at 100 random moments of up and down
+	$(PYTHON) tests/faults/kill_sweep.py --rounds 100
+
+clean:
+	rm -rf .venv .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
