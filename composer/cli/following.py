@@ -12,11 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from composer import errors
 from composer.cli import containers
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 

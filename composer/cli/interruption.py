@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from composer.host.process import StopFlag
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 

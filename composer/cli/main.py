@@ -9,13 +9,13 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from composer import errors
 from composer.cli import arguments
 from composer.cli.session import Session
 from composer.cli.verbs import VERBS
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 

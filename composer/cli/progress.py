@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TextIO
 
 from composer.cli import terminal
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from rich.live import Live
     from rich.table import Table
 
@@ -37,8 +39,11 @@ _LONG = frozenset({"build", "wait", "stop"})
 """Actions whose beginning is worth a line of its own: they may take long."""
 
 
-class Renderer(Protocol):
-    """Shows events as they arrive."""
+class Renderer:
+    """Shows events as they arrive; this one shows none."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
 
     def show(self, event: Event) -> None:
         """Take one event in."""
@@ -92,11 +97,8 @@ def _title(event: Event) -> str:
     return f"{kind.capitalize()} {name}"
 
 
-class Plain:
+class Plain(Renderer):
     """A line per step that ended, and per line of a build."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
 
     def show(self, event: Event) -> None:
         """Write the event's line, if it has one."""
@@ -105,39 +107,24 @@ class Plain:
             self._stream.write(f"{terminal.harmless(line)}\n")
             self._stream.flush()
 
-    def close(self) -> None:
-        """Nothing is held back."""
 
-
-class JsonLines:
+class JsonLines(Renderer):
     """The event objects as they are, one per line (``model.events``)."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
 
     def show(self, event: Event) -> None:
         """Write the object."""
         self._stream.write(json.dumps(event, separators=(",", ":")) + "\n")
         self._stream.flush()
 
-    def close(self) -> None:
-        """Nothing is held back."""
 
-
-class Quiet:
+class Quiet(Renderer):
     """Only warnings and errors."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
 
     def show(self, event: Event) -> None:
         """Write a warning or an error; drop everything else."""
         if event.get("type") == "message" and event.get("level") != "info":
             self._stream.write(f"{terminal.harmless(line_of(event) or '')}\n")
             self._stream.flush()
-
-    def close(self) -> None:
-        """Nothing is held back."""
 
 
 class _Row:
@@ -162,11 +149,11 @@ class _Row:
             self.took = float(elapsed)
 
 
-class LiveTable:
+class LiveTable(Renderer):
     """One row per resource with its state and the time of its present action."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._clock = clock
         self._rows: dict[str, _Row] = {}
         self._live: Live | None = None

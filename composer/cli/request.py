@@ -5,11 +5,11 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from composer.cli import progress
 from composer.model import events
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TextIO
 
 from composer import errors
 from composer.cli import shortcut
 from composer.supervisor.client import Connection
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import TextIO
 
     from composer.engine.drivers import Drivers
     from composer.engine.records import Records

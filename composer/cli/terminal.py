@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TextIO
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
 
 PREFIX_COLOURS = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
 """SGR colours of log prefixes, in the order services are first seen (ECMA-48 8.3.117)."""

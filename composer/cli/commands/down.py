@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from composer import errors
 from composer.cli import arguments, request
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

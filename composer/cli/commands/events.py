@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
 
 from composer import errors
 from composer.cli import arguments
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from composer import errors
 from composer.cli import arguments, containers, terminal
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from typing import NoReturn

@@ -6,10 +6,10 @@ Exit code 0 says that there is nothing to do, 2 that there is, 1 that it cannot 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from composer.cli import arguments
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

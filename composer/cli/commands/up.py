@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from composer import errors
 from composer.cli import arguments, containers, request
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
