@@ -89,9 +89,15 @@ class Selector:
         A name must exist (``ValueError``); a wildcard that matches nothing is nothing, as in BuildKit.
         """
         clean = posixpath.normpath("/" + source).lstrip("/")
-        if not has_wildcard(clean):
-            return (self._selection(clean, source),)
-        return tuple(self._selection(path, source) for path in self._matches("", clean.split("/")))
+        if has_wildcard(clean):
+            found = map(self._selection, self._matches("", clean.split("/")))
+            return tuple(one for one in found if one is not None)
+        one = self._selection(clean)
+        if one is None:
+            reason = ": it is excluded by .dockerignore" if self._rules.rules else ""
+            message = f'"/{clean}": not found{reason}'
+            raise ValueError(message)
+        return (one,)
 
     def _matches(self, directory: str, parts: list[str]) -> Iterator[str]:
         """The paths below a directory that match a pattern, component by component, sorted."""
@@ -109,27 +115,20 @@ class Selector:
             if rest:
                 if self.tree.is_directory(self.tree.resolve(path, follows_last=not has_wildcard(first))):
                     yield from self._matches(path, rest)
-            elif not self._is_hidden(path):
+            else:
                 yield path
 
-    def _is_hidden(self, path: str) -> bool:
-        if not self._rules.ignores(path):
-            return False
-        if not self._rules.has_exceptions:
-            return True
-        location = self.tree.resolve(path)
-        return not (self.tree.is_directory(location) and len(self._entries(location)) > 1)
-
-    def _selection(self, path: str, source: str) -> Selection:
+    def _selection(self, path: str) -> Selection | None:
+        """What a path names; ``None`` when an image cannot hold it or a rule hides all of it."""
         location = self.tree.resolve(path)
         if self.tree.status(location) is None:
             message = f'"/{path}": not found'
             raise ValueError(message)
+        # A link and what it leads to can be hidden separately.
+        if location != path and self._rules.ignores(path):
+            return None
         entries = self._entries(location)
-        if not entries:
-            message = f'"/{path}": not found: it is excluded by .dockerignore'
-            raise ValueError(message)
-        return Selection(name=posixpath.basename(path or source.strip("/")), entries=entries)
+        return Selection(name=posixpath.basename(path), entries=entries) if entries else None
 
     def _entries(self, location: str) -> tuple[Entry, ...]:
         """List a resolved path and everything below it, parents first, in a fixed order."""

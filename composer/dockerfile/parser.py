@@ -54,6 +54,7 @@ _FLAGS_OF_BUILDKIT: Mapping[str, frozenset[str]] = {
 }
 _REMOTE = re.compile(r"https?://|ftp://|git://|ssh://|git@[^/]+:|.*\.git(#.*)?$", re.DOTALL)
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
+_TRIGGER = "ONBUILD of "
 _SHORTEST_PROBE = Duration(1_000_000)
 
 
@@ -79,12 +80,17 @@ def parse(text: str, name: str = "Dockerfile") -> Dockerfile:
 
 def parse_trigger(text: str, image: str) -> Dockerfile:
     """Read one ``ONBUILD`` trigger of a base image; messages name the image."""
-    return parse(text, f"ONBUILD of {image}")
+    parsed = parse(text, f"{_TRIGGER}{image}")
+    for one in parsed.instructions:
+        if isinstance(one, From | OnBuild | Maintainer):
+            message = f"{parsed.place(one)}: {one.text.split()[0]} isn't allowed as an ONBUILD trigger"
+            raise errors.BuildError(message)
+    return parsed
 
 
 def _problems_of_order(name: str, instructions: list[Instruction]) -> list[str]:
     first = next((one for one in instructions if not isinstance(one, Arg)), None)
-    if name.startswith("ONBUILD of ") or isinstance(first, From):
+    if name.startswith(_TRIGGER) or isinstance(first, From):
         return []
     if first is None:
         return [f"{name}: the file has no FROM: there is nothing to build"]

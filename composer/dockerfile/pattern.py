@@ -28,17 +28,18 @@ _Token = _Loop | re.Pattern[str] | str
 class Pattern:
     """One compiled pattern; raises ``ValueError`` when it is malformed."""
 
-    __slots__ = ("_literal", "_regex", "_tokens", "text")
+    __slots__ = ("_automaton", "_literal", "_regex", "text")
 
     def __init__(self, text: str, *, knows_double_star: bool = False) -> None:
         self.text = text
-        self._tokens = _tokens(text, knows_double_star=knows_double_star)
+        tokens = _tokens(text, knows_double_star=knows_double_star)
         self._literal: str | None = None
         self._regex: re.Pattern[str] | None = None
-        if all(isinstance(token, str) for token in self._tokens):
-            self._literal = "".join(token for token in self._tokens if isinstance(token, str))
-        elif sum(isinstance(token, _Loop) for token in self._tokens) <= _MOST_LOOPS_FOR_RE:
-            self._regex = re.compile("".join(map(_regex, self._tokens)), re.DOTALL)
+        self._automaton = _Automaton(tokens)
+        if all(isinstance(token, str) for token in tokens):
+            self._literal = "".join(token for token in tokens if isinstance(token, str))
+        elif sum(isinstance(token, _Loop) for token in tokens) <= _MOST_LOOPS_FOR_RE:
+            self._regex = re.compile("".join(map(_regex, tokens)), re.DOTALL)
 
     def matches(self, path: str) -> bool:
         """Whether the whole of ``path`` (relative, slashes) matches."""
@@ -46,7 +47,7 @@ class Pattern:
             return path == self._literal
         if self._regex is not None:
             return self._regex.fullmatch(path) is not None
-        return _simulate(self._tokens, path)
+        return self._automaton.matches(path)
 
 
 def has_wildcard(text: str) -> bool:
@@ -118,43 +119,71 @@ def _character_class(text: str, position: int) -> tuple[re.Pattern[str], int]:
         raise ValueError(message) from error
 
 
-def _simulate(tokens: Sequence[_Token], path: str) -> bool:
-    """Follow all alternatives at once: time is at most length of pattern times length of path."""
-    states = _closed({0}, tokens)
-    for character in path:
-        following: set[int] = set()
-        for state in states:
-            if state < 0:  # inside DIRECTORIES number -state - 1: only a slash leads out of it
-                following.add(state)
-                if character == "/":
-                    following.add(-state)
-                continue
-            if state == len(tokens):
-                continue
-            token = tokens[state]
-            if isinstance(token, _Loop):
-                if token is _Loop.ANYTHING or (token is _Loop.NAME and character != "/"):
-                    following.add(state)
-            elif token == character if isinstance(token, str) else token.match(character):
-                following.add(state + 1)
-        states = _closed(following, tokens)
-        if not states:
-            return False
-    return len(tokens) in states
+class _Automaton:
+    """Follows all alternatives at once: the bits of one integer are the places reached in the pattern.
+
+    A step of it is a handful of integer operations, so time grows with the length of the path only.
+    ``DIRECTORIES`` takes two places: before it (which may be skipped) and inside it (any characters,
+    left by a slash).
+    """
+
+    def __init__(self, tokens: Sequence[_Token]) -> None:
+        self._readers: list[tuple[int, _Token]] = []
+        self._names = self._anywhere = self._insides = self._skips = self._entries = 0
+        position = 0
+        for token in tokens:
+            bit = 1 << position
+            if token is _Loop.NAME:
+                self._names |= bit
+                self._skips |= bit
+            elif token is _Loop.ANYTHING:
+                self._anywhere |= bit
+                self._skips |= bit
+            elif token is _Loop.DIRECTORIES:
+                self._entries |= bit
+                self._skips |= bit  # into it; past it by _entries
+                self._insides |= bit << 1
+                position += 1
+            else:
+                self._readers.append((bit, token))
+            position += 1
+        self._accepted = 1 << position
+        self._read_by: dict[str, int] = {}
+
+    def matches(self, path: str) -> bool:
+        """Whether the whole of ``path`` matches."""
+        reached = self._closed(1)
+        for character in path:
+            reading = reached & self._readable(character)
+            staying = reached & (self._anywhere | self._insides)
+            if character == "/":
+                reading |= reached & self._insides
+            else:
+                staying |= reached & self._names
+            reached = self._closed(reading << 1 | staying)
+            if not reached:
+                return False
+        return bool(reached & self._accepted)
+
+    def _readable(self, character: str) -> int:
+        """The places whose single character matches."""
+        known = self._read_by.get(character)
+        if known is None:
+            known = 0
+            for bit, token in self._readers:
+                if token == character if isinstance(token, str) else _matches_one(token, character):
+                    known |= bit
+            self._read_by[character] = known
+        return known
+
+    def _closed(self, reached: int) -> int:
+        """Add what is reached without reading a character."""
+        while True:
+            grown = reached | (reached & self._skips) << 1 | (reached & self._entries) << 2
+            if grown == reached:
+                return reached
+            reached = grown
 
 
-def _closed(states: set[int], tokens: Sequence[_Token]) -> set[int]:
-    """Add what is reached without reading a character."""
-    pending = list(states)
-    while pending:
-        state = pending.pop()
-        if state < 0 or state == len(tokens) or not isinstance(tokens[state], _Loop):
-            continue
-        reached = [state + 1]
-        if tokens[state] is _Loop.DIRECTORIES:
-            reached.append(-state - 1)
-        for one in reached:
-            if one not in states:
-                states.add(one)
-                pending.append(one)
-    return states
+def _matches_one(token: _Loop | re.Pattern[str], character: str) -> bool:
+    return isinstance(token, re.Pattern) and token.match(character) is not None

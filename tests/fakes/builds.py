@@ -77,6 +77,8 @@ class CopyingOverlay:
                 new.mkdir()
                 shutil.copystat(entry, new)
                 self._collect(entry, old, new)
+            elif entry.is_fifo():
+                os.mkfifo(new)
             elif _differs(entry, old):
                 shutil.copy2(entry, new, follow_symlinks=False)
 

@@ -65,6 +65,7 @@ def test_malformed(text: str) -> None:
 def test_both_ways_of_matching_agree(text: str, path: str) -> None:
     by_regex = Pattern(text, knows_double_star=True)
     tokens = pattern._tokens(text, knows_double_star=True)
+    automaton = pattern._Automaton(tokens)
     expression = pattern.re.compile("".join(map(pattern._regex, tokens)), pattern.re.DOTALL)
-    assert pattern._simulate(tokens, path) == (expression.fullmatch(path) is not None)
-    assert by_regex.matches(path) == pattern._simulate(tokens, path)
+    assert automaton.matches(path) == (expression.fullmatch(path) is not None)
+    assert by_regex.matches(path) == automaton.matches(path)
