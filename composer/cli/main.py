@@ -84,7 +84,9 @@ def show_error(error: errors.ComposerError, stream: TextIO) -> None:
     if isinstance(error, errors.StackFileError):
         from composer.stackfile import problems
 
-        stream.write(terminal.harmless(problems.text_of(error)).rstrip("\n") + "\n")
+        has_place = bool(error.problems and error.problems[0].place)
+        text = terminal.harmless(problems.text_of(error)).rstrip("\n")
+        stream.write(f"{text}\n" if has_place else f"error: {text}\n")
     else:
         if isinstance(error, errors.BuildError) and error.output:
             stream.write(terminal.harmless(error.output).rstrip("\n") + "\n")
