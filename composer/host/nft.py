@@ -93,8 +93,10 @@ def _run_library(library: ctypes.CDLL, commands: str, *, as_json: bool) -> _Answ
 
 
 def _run_tool(commands: str, *, as_json: bool) -> _Answer:
-    argv = ["nft", *(["-j"] if as_json else []), "-f", "-"]
-    done = process.run(argv, stdin=commands.encode(), seconds=_TOOL_SECONDS)
+    if as_json:  # a list command read from a file answers 0 and nothing where the thing is absent
+        done = process.run(["nft", "-j", *commands.split()], seconds=_TOOL_SECONDS)
+    else:
+        done = process.run(["nft", "-f", "-"], stdin=commands.encode(), seconds=_TOOL_SECONDS)
     return _Answer(code=done.exit_code, output=done.output.decode(), error=done.said)
 
 

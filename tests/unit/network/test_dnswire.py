@@ -12,8 +12,15 @@ from hypothesis import strategies as st
 from composer.network import dnswire
 
 
-def question(name: str, kind: int = dnswire.TYPE_A, *, identity: int = 7, flags: int = 0x100, tail: bytes = b"",
-             additional: int = 0) -> bytes:
+def question(
+    name: str,
+    kind: int = dnswire.TYPE_A,
+    *,
+    identity: int = 7,
+    flags: int = 0x100,
+    tail: bytes = b"",
+    additional: int = 0,
+) -> bytes:
     header = struct.pack("!HHHHHH", identity, flags, 1, 0, 0, additional)
     return header + dnswire.pack_name(name) + struct.pack("!HH", kind, 1) + tail
 

@@ -38,8 +38,10 @@ DOCKER = (
             (*DOCKER, f"-A FORWARD {' '.join(IN)}", f"-A FORWARD {' '.join(OUT)}"),
             (("-I", "DOCKER-USER", *IN), ("-I", "DOCKER-USER", *OUT)),
         ),
-        ((*DROP, f"-A FORWARD {' '.join(IN).replace('cpb1', 'cpb2')}"), (
-            ("-I", "FORWARD", *IN), ("-I", "FORWARD", *OUT))),
+        (
+            (*DROP, f"-A FORWARD {' '.join(IN).replace('cpb1', 'cpb2')}"),
+            (("-I", "FORWARD", *IN), ("-I", "FORWARD", *OUT)),
+        ),
     ],
 )
 def test_iptables_insertions(lines: tuple[str, ...], expected: tuple[foreign.Arguments, ...]) -> None:
