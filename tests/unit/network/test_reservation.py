@@ -64,7 +64,6 @@ def test_lingering_connections_are_not_in_the_way() -> None:
         program.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with pytest.raises(OSError, match="in use"):
             program.bind(("127.0.0.1", port))
-            program.listen()
 
 
 def test_address_of_another_host() -> None:
