@@ -136,7 +136,7 @@ def _json_array(text: str) -> tuple[str, ...] | None:
 
 
 def _command(text: str) -> Command:
-    argv = _json_array(text)
+    argv = _json_array(text) if text else ()
     return ShellForm(text=text) if argv is None else ExecForm(argv=argv)
 
 
@@ -223,6 +223,9 @@ def _run(line: lexer.LogicalLine, _: str) -> Run:
         message = "RUN --security=insecure is unsupported"
         raise ValueError(message)
     command = _command(line.rest)
+    if command == ExecForm(argv=()):
+        message = "RUN requires a command"
+        raise ValueError(message)
     if line.heredocs:
         if isinstance(command, ExecForm):
             message = "a here-document needs the shell form of RUN"

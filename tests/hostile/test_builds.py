@@ -35,11 +35,12 @@ def picture(directory: Path) -> list[tuple[object, ...]]:
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Workshop]:
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
     """A workshop beside a canary that no build may see or touch."""
     (tmp_path / "canary/etc").mkdir(parents=True)
     for name in ("secret", "etc/passwd"):
         (tmp_path / "canary" / name).write_text(CANARY)
+    builds.keep_owners(monkeypatch)
     before = picture(tmp_path / "canary")
     made = builds.workshop(tmp_path)
     yield made

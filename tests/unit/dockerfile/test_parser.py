@@ -80,8 +80,9 @@ def test_commands(text: str, command: ShellForm | ExecForm) -> None:
     assert instruction.command == command
 
 
-def test_an_empty_command_clears() -> None:
-    instruction = one("CMD []")
+@pytest.mark.parametrize("text", ["CMD []", "CMD"])
+def test_an_empty_command_clears(text: str) -> None:
+    instruction = one(text)
     assert isinstance(instruction, Cmd)
     assert instruction.command == ExecForm(argv=())
 
@@ -164,6 +165,7 @@ def test_unsupported(text: str) -> None:
     [
         ("NOPE a", "unknown instruction: NOPE"),
         ("RUN", "RUN requires an argument"),
+        ("RUN []", "RUN requires a command"),
         ("RUN --nope a", "unknown flag"),
         ("COPY a", "at least two arguments"),
         ("COPY a b c", "must be a directory and end with a /"),
