@@ -22,15 +22,32 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """128 + SIGINT, as shells report it."""
 
+UNWRITABLE = 1
+"""Standard output is full or gone."""
+
 BROKEN_PIPE = 141
 """128 + SIGPIPE: whoever read our output has seen enough."""
 
 
 def run(argv: list[str]) -> int:
-    """Run one command line; returns the exit code."""
+    """Run one command line, flush its output; returns the exit code."""
     try:
-        code = _run(argv)
+        code = _answer(argv)
         sys.stdout.flush()
+    except BrokenPipeError:
+        # Where the interpreter ends by itself it flushes once more: give that somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except OSError as error:
+        sys.stderr.write(f"error: cannot write the output: {error.strerror}\n")
+        return UNWRITABLE
+    return code
+
+
+def _answer(argv: list[str]) -> int:
+    """Run it and turn whatever goes wrong, output apart, into text and a code."""
+    try:
+        return _run(argv)
     except errors.ComposerError as error:
         show_error(error, sys.stderr)
         return error.exit_code
@@ -39,12 +56,9 @@ def run(argv: list[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # The interpreter flushes stdout once more when it ends: give it somewhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+        raise
     except Exception as error:  # noqa: BLE001 -- the outermost frame: a bug must not print a traceback
         return _report_bug(error, sys.stderr)
-    return code
 
 
 def _run(argv: list[str]) -> int:

@@ -1,6 +1,9 @@
 """From arguments to exit codes; no failure shows a traceback."""
 
 import io
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +99,53 @@ def test_hostile_text_in_errors_is_escaped() -> None:
     stream = io.StringIO()
     main.show_error(errors.OperationFailed("log: \x1b]0;x\x07"), stream)
     assert stream.getvalue() == "error: log: \\x1b]0;x\\x07\n"
+
+
+class _Broken(io.StringIO):
+    """A standard output that cannot be written."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.error = error
+
+    def flush(self) -> None:
+        raise self.error
+
+
+def test_a_full_disk_behind_stdout(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout", _Broken(OSError(28, "No space left on device")))
+    assert main.run(["version"]) == 1
+    assert capsys.readouterr().err == "error: cannot write the output: No space left on device\n"
+
+
+def test_a_reader_that_has_seen_enough(tmp_path: Path) -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    command = [sys.executable, "-c", "from composer.__main__ import main; main()", "version"]
+    done = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, cwd=Path.cwd(), check=False)
+    os.close(write_end)
+    assert (done.returncode, done.stderr) == (141, b"")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_entry_point_flushes_and_ends_with_the_code() -> None:
+    command = [sys.executable, "-m", "composer"]
+    done = subprocess.run([*command, "version", "--short"], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.count(b".") == 2
+    done = subprocess.run([*command, "nope"], capture_output=True, check=False)
+    assert done.returncode == 16
+    assert done.stderr.startswith(b"error: unknown command 'nope'\n")
+
+
+def test_the_thin_client_imports_nothing_heavy() -> None:
+    heavy = "attrs attr trio networkx jsonschema yaml rich sqlite3 asyncio dataclasses subprocess inspect"
+    program = (
+        "import sys, composer.cli.main, composer.cli.request\n"
+        "import composer.cli.commands.ps, composer.cli.commands.up, composer.cli.commands.logs\n"
+        f"print([name for name in {heavy.split()} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
