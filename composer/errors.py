@@ -22,8 +22,6 @@ netlink, ``sqlite3``, ``yaml``) are translated where they arise, with ``raise ..
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class Problem:
     """One thing wrong at one place of a file: where, what, and how to put it right.
@@ -85,7 +83,7 @@ class Problem:
 class ComposerError(Exception):
     """The root: a sentence for the user and, where one helps, a hint.  Never raised bare."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code = 1
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
