@@ -318,6 +318,21 @@ class Leases:
         )
         return tuple(map(_port_from, rows))
 
+    def ways(self, stack: str) -> tuple[tuple[PortLease, EndpointLease], ...]:
+        """Every active port of a stack with each endpoint of its container, ``eth0`` first.
+
+        One query, because it is asked whenever the rules might change.
+        """
+        rows = self._database.rows(
+            "SELECT ports.target, ports.host_ip, ports.published, ports.protocol, ports.is_random,"
+            " endpoints.* FROM ports JOIN endpoints ON endpoints.container = ports.container"
+            " WHERE ports.stack = ? AND ports.is_active = 1 AND ports.published > 0"
+            " ORDER BY ports.container, ports.target, ports.protocol, ports.host_ip, ports.published,"
+            " endpoints.position",
+            (stack,),
+        )
+        return tuple((_port_from(row), _endpoint_from(row)) for row in rows)
+
     # ------------------------------------------------------------------ containers
 
     def deactivate(self, container_id: str) -> bool:
