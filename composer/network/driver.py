@@ -124,8 +124,10 @@ class LinuxNetwork:
     def remove(self, name: str) -> None:
         """Remove bridge, rules and lease; idempotent.
 
-        Raises ``ConflictError`` while another stack's container is connected.
+        Also what builds of dead processes left: ``down`` leaves the host as it was.  Raises
+        ``ConflictError`` while another stack's container is connected.
         """
+        self._sweep_builds()
         lease = self._leases.network(name)
         if lease is None:
             return
@@ -135,8 +137,7 @@ class LinuxNetwork:
             if bridge is None or links.is_ours(bridge, lease.bridge):
                 links.remove_network(kernel, lease.bridge)
         firewall.close_forwarding(lease.bridge)
-        self._ensure_rules(lease.spec.stack, without=name)
-        self._leases.forget_network(name)
+        self._forget(lease.spec.stack, name)
         self.zone_version += 1
 
     def _refuse_if_used(self, kernel: netlink.Netlink, lease: NetworkLease) -> None:
@@ -343,6 +344,7 @@ class LinuxNetwork:
         Returns those that a program of the host has taken meanwhile; the rules still lead packets
         to the container.
         """
+        self._sweep_builds()
         missed = []
         for lease in self._leases.active_ports(stack):
             if lease.container_id in self._held:
@@ -399,7 +401,18 @@ class LinuxNetwork:
 
     # ------------------------------------------------------------------ rules
 
-    def _ensure_rules(self, stack: str, *, without: str = "", is_doubted: bool = False) -> None:
+    def _forget(self, stack: str, network: str) -> None:
+        """Take a network out of the stack's rules, then delete its row, in one turn.
+
+        Nobody can load rules from the row between the two and leave a table that no row names.
+        """
+        with self._rules_turn:
+            with netlink.Netlink() as kernel:
+                rules = self._ruleset(stack, kernel.links(), without=network)
+            self._load(stack, rules, is_doubted=False)
+            self._leases.forget_network(network)
+
+    def _ensure_rules(self, stack: str, *, is_doubted: bool = False) -> None:
         """Load the stack's rules if they differ from what was loaded (``is_doubted``: from the kernel).
 
         Whoever has the turn serves all who asked before it looked at the rows, so that containers
@@ -407,15 +420,13 @@ class LinuxNetwork:
         """
         ticket = self._last_asked = next(self._asked)
         with self._rules_turn:
-            is_plain = not without and not is_doubted
-            if is_plain and self._served.get(stack, 0) >= ticket:
+            if not is_doubted and self._served.get(stack, 0) >= ticket:
                 return
             last_asked = self._last_asked
             with netlink.Netlink() as kernel:
-                rules = self._ruleset(stack, kernel.links(), without=without)
+                rules = self._ruleset(stack, kernel.links())
             self._load(stack, rules, is_doubted=is_doubted)
-            if is_plain:
-                self._served[stack] = last_asked
+            self._served[stack] = last_asked
 
     def _load(self, stack: str, rules: ruleset.Ruleset, *, is_doubted: bool) -> None:
         former = self._loaded.get(stack, "")
@@ -486,7 +497,7 @@ class LinuxNetwork:
         """A namespace with a way out for RUN steps; ``close`` removes everything of it.
 
         One pair without a bridge: the link dies with the namespace, so a kill leaves only a table
-        and a row, which the next build removes.
+        and a row, which the next build, adoption or ``down`` removes.
         """
         self._sweep_builds()
         with self._rules_turn:
@@ -530,8 +541,7 @@ class LinuxNetwork:
 
     def _remove_build(self, stack: str, link: str) -> None:
         firewall.close_forwarding(link)
-        self._ensure_rules(stack, without=stack)
-        self._leases.forget_network(stack)
+        self._forget(stack, stack)
 
     def _sweep_builds(self) -> None:
         """Remove what builds of dead processes left."""
@@ -539,7 +549,10 @@ class LinuxNetwork:
             pid, started, _number = stack.removeprefix(BUILD).split("/")
             identity = process.identity_of(int(pid))
             if identity is None or identity.start_time != int(started):
-                self._remove_build(stack, derived.bridge_name(stack, self._key))
+                link = derived.bridge_name(stack, self._key)
+                with netlink.Netlink() as kernel:  # a step that outlived its builder keeps it alive
+                    links.remove_network(kernel, link)
+                self._remove_build(stack, link)
 
 
 class _BuildNamespace:

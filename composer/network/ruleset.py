@@ -12,6 +12,10 @@ port and for a thousand.  What the chains promise (docs/security.md, exposure):
   ones.  They need ``route_localnet`` on the bridge; the first chain closes what that would open.
 * An ``internal`` network has no way in or out, to the host neither.
 
+Every rule that drops or translates names a bridge that must exist for it to match, or does what any
+owner of the subnet would do: a table that outlived its store (removed by hand after a crash) does no
+harm to a later owner of the same subnet.
+
 ``accept`` here ends only this table's say: a ``drop`` of an administrator's table (any priority) or of
 iptables' FORWARD holds.  Published traffic is matched there by ``ct original proto-dst <host port>``.
 """
@@ -208,7 +212,9 @@ def _elements(forwardings: Sequence[Forwarding]) -> dict[str, tuple[str, ...]]:
 def _guard(networks: Sequence[GuardedNetwork]) -> Chain:
     """Before connection tracking: direct access to a subnet, and loopback addresses on a bridge."""
     rules = [
-        f'ip daddr {network.subnet} iifname != {{ "lo", "{network.bridge}" }} drop' for network in networks
+        f'ip daddr {network.subnet} iifname != {{ "lo", "{network.bridge}" }}'
+        f' fib daddr oifname "{network.bridge}" drop'
+        for network in networks
     ]
     if networks:
         bridges = _names(network.bridge for network in networks)
@@ -252,7 +258,9 @@ def _postrouting(networks: Sequence[GuardedNetwork]) -> Chain:
     for network in networks:
         if network.is_internal:
             continue
-        rules.append(f'ip saddr {network.subnet} oifname != "{network.bridge}" masquerade')
+        rules.append(
+            f'ip saddr {network.subnet} ip daddr != {network.subnet} oifname != "{network.bridge}" masquerade'
+        )
         rules.append(f'ip saddr {network.subnet} oifname "{network.bridge}" ct status dnat masquerade')
     head = "type nat hook postrouting priority srcnat; policy accept;"
     return Chain(name="postrouting", head=head, rules=tuple(rules))

@@ -402,10 +402,18 @@ def test_build_reaches_out_and_leaves_nothing(machine: Machine) -> None:
         Path(handle.path).stat()
 
 
-def test_build_of_a_dead_process_is_swept(machine: Machine) -> None:
+@pytest.mark.parametrize("occasion", ["build", "adoption", "down"])
+def test_build_of_a_dead_process_is_swept(machine: Machine, occasion: str) -> None:
     dead = NetworkSpec(stack="build/999999999/1/1", key="", name="build/999999999/1/1")
     machine.run(lambda: machine.driver.create(dead))
-    machine.run(machine.driver.build_namespace().close)
+    if occasion == "build":
+        machine.run(lambda: machine.driver.build_namespace().close())
+    elif occasion == "adoption":
+        machine.run(lambda: machine.driver.reserve(machine.stack))
+    else:
+        machine.run(lambda: machine.driver.remove("any"))
+    assert machine.tool("nft", "list", "ruleset") == ""
+    assert machine.run(machine.links) == {"lo", "uplink"}
     assert machine.database.rows("SELECT * FROM networks") == []
 
 
@@ -432,3 +440,20 @@ def test_foreign_errors_are_translated(machine: Machine) -> None:
         machine.connect("one", network, ports=(attrs.evolve(WEB, host_ip="::1"),))
     with pytest.raises(errors.NetworkFailure), netlink.Netlink() as kernel:
         kernel.change([netlink.delete_link("composer-none")])
+
+
+def test_table_of_a_lost_store_harms_nobody(machine: Machine) -> None:
+    """A store removed by hand leaves its table; the subnet's next owner must not notice."""
+    lost = machine.create("lost", stack="lost")
+    machine.tool("ip", "link", "del", lost.bridge)
+    machine.database.rows("DELETE FROM networks")
+    machine.outside.serve()
+    network = machine.create()
+    assert network.subnet == lost.subnet
+    assert machine.tool("nft", "list", "tables").count("composer_") == 2
+    one, address = machine.connect("one", network, ports=(WEB,))
+    two, other = machine.connect("two", network)
+    one.serve()
+    assert two.call(address) == other
+    assert two.call(OUTSIDE) == OUTSIDE_ADDRESS_OF_HOST
+    assert machine.outside.call(OUTSIDE_ADDRESS_OF_HOST, 8080) == OUTSIDE

@@ -20,8 +20,8 @@ table inet composer_x {
 	map published_loopback { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; elements = { 127.0.0.1 . tcp . 5432 : 172.24.0.2 . 5432 }; }
 	chain guard {
 		type filter hook prerouting priority raw; policy accept;
-		ip daddr 172.24.0.0/24 iifname != { "lo", "cpbfront" } drop
-		ip daddr 172.24.1.0/24 iifname != { "lo", "cpbback" } drop
+		ip daddr 172.24.0.0/24 iifname != { "lo", "cpbfront" } fib daddr oifname "cpbfront" drop
+		ip daddr 172.24.1.0/24 iifname != { "lo", "cpbback" } fib daddr oifname "cpbback" drop
 		iifname { "cpbback", "cpbfront" } ip daddr 127.0.0.0/8 drop
 		iifname { "cpbback", "cpbfront" } ip saddr 127.0.0.0/8 drop
 		iifname { "cpbback", "cpbfront" } meta nfproto ipv6 drop
@@ -57,7 +57,7 @@ table inet composer_x {
 	chain postrouting {
 		type nat hook postrouting priority srcnat; policy accept;
 		oifname != "lo" ip saddr 127.0.0.0/8 ct status dnat masquerade
-		ip saddr 172.24.0.0/24 oifname != "cpbfront" masquerade
+		ip saddr 172.24.0.0/24 ip daddr != 172.24.0.0/24 oifname != "cpbfront" masquerade
 		ip saddr 172.24.0.0/24 oifname "cpbfront" ct status dnat masquerade
 	}
 	chain GENERATION { }
