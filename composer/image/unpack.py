@@ -15,7 +15,7 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 import attrs
 
@@ -237,7 +237,7 @@ def _members(
                 raise errors.HostileLayer(f"the layer has more than {limits.entries} entries")
             if sum(len(k) + len(v) for k, v in member.pax_headers.items()) > limits.headers:
                 raise errors.HostileLayer("the layer has an oversized header")
-            archive.members = []  # a stream needs no index; it would grow for ever
+            cast("Any", archive).members = []  # a stream needs no index; it would grow for ever
             yield member, lambda member=member: archive.extractfile(member)  # type: ignore[misc]
 
 

@@ -376,6 +376,7 @@ class OciRuntime:
 
     def run_step(self, request: StepRequest, say: Callable[[bytes], None], interrupt: Interrupt) -> int:
         """Run one RUN step to its end; the same baseline as a container's, no monitor."""
+        self.sweep_steps()
         self.release(request.id)
         bundle = self._bundle(request.id)
         (bundle / "rootfs").mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -442,6 +443,13 @@ class OciRuntime:
             message = "the build was stopped"
             raise errors.Interrupted(message)
         return code if code >= 0 else 128 - code
+
+    def sweep_steps(self) -> None:
+        """Remove the build steps of builders that were killed (``build-<pid>-...``)."""
+        for entry in self._paths.container_run("").glob("build-*"):
+            pid = entry.name.split("-")[1]
+            if pid.isdecimal() and process.identity_of(int(pid)) is None:
+                self.remove(entry.name)
 
     # ------------------------------------------------------------------ inner
 

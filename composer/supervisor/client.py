@@ -13,10 +13,10 @@ is ending and the request was not begun: ask its successor.
 
 from __future__ import annotations
 
+import _socket  # the C half only: the Python half costs 5 ms of a command that takes 50
 import json
 import os
-import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from composer import errors
 
@@ -30,9 +30,9 @@ Reopen = Callable[[], "Connection"]
 class Connection:
     """An open connection to the supervisor of one stack."""
 
-    def __init__(self, channel: socket.socket, reopen: Reopen | None = None) -> None:
+    def __init__(self, channel: _socket.socket, reopen: Reopen | None = None) -> None:
         self._channel = channel
-        self._reader = channel.makefile("rb")
+        self._buffer = b""
         self._reopen = reopen
 
     @classmethod
@@ -42,7 +42,7 @@ class Connection:
             directory = os.open(f"{run}/stacks/{stack}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
             return None
-        channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        channel = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         try:
             # Through the descriptor: a socket's path is limited to 107 bytes (unix(7)), a directory's not.
             channel.connect(f"/proc/self/fd/{directory}/{SOCKET_NAME}")
@@ -64,7 +64,7 @@ class Connection:
                 raise errors.StackLocked(message, hint="Run the command again.")
             self.close()
             successor = self._reopen()
-            self._channel, self._reader = successor._channel, successor._reader
+            self._channel, self._buffer = successor._channel, b""
 
     def cancel(self) -> None:
         """Ask the supervisor to stop the request under way; safe in a signal handler."""
@@ -72,7 +72,6 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection; a running ``up`` or ``down`` goes on without us."""
-        self._reader.close()
         self._channel.close()
 
     def __enter__(self) -> Connection:  # noqa: PYI034 -- `typing` would cost 14 ms here
@@ -86,7 +85,7 @@ class Connection:
         has_begun = False
         try:
             self._send({"v": VERSION, "command": command, "arguments": arguments})
-            for line in self._reader:
+            for line in self._lines():
                 answer = json.loads(line)
                 kind = answer.get("type")
                 if kind == "retry":
@@ -103,6 +102,19 @@ class Connection:
             return None
         message = "the supervisor died while it was working"
         raise errors.OperationFailed(message, hint=f"Run `composer {command}` again: it goes on from there.")
+
+    def _lines(self) -> Iterator[bytes]:
+        """The lines that arrive, until the other side closes."""
+        while True:
+            line, newline, rest = self._buffer.partition(b"\n")
+            if newline:
+                self._buffer = rest
+                yield line
+                continue
+            chunk = self._channel.recv(1 << 18)
+            if not chunk:
+                return
+            self._buffer += chunk
 
     def _send(self, value: Json) -> None:
         self._channel.sendall(json.dumps(value, separators=(",", ":")).encode() + b"\n")

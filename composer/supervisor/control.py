@@ -12,6 +12,7 @@ import math
 import os
 import socket
 import struct
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -158,16 +159,14 @@ async def _answer(line: bytes, stream: trio.SocketStream, lines: _Lines, command
     arguments = request.get("arguments")
     name = str(request["command"])
     asked = Request(command=name, arguments=arguments if isinstance(arguments, dict) else {}, say=say)
-    result: dict[str, object] = {}
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_forward, inbox, stream)
-        nursery.start_soon(_listen, lines, nursery.cancel_scope, command.ends_with_client)
-        scope = trio.CancelScope()
-        result = await _perform(command, asked, scope)
-        outbox.close()
-        with trio.move_on_after(5):
-            await _drained(inbox)
-        nursery.cancel_scope.cancel()
+    scope = trio.CancelScope()
+    async with trio.open_nursery() as listening:
+        listening.start_soon(_listen, lines, scope, command.ends_with_client)
+        async with trio.open_nursery() as forwarding:
+            forwarding.start_soon(_forward, inbox, stream)
+            result = await _perform(command, asked, scope)
+            outbox.close()  # ends the forwarding, once it has sent everything
+        listening.cancel_scope.cancel()
     await _send(stream, result)
     return name
 
@@ -180,6 +179,9 @@ async def _perform(command: Command, asked: Request, scope: trio.CancelScope) ->
             return {"v": client.VERSION, "type": "retry"}
         except errors.ComposerError as error:
             return _failure(error)
+        except Exception as error:  # noqa: BLE001 -- a bug in one request must not end the supervisor
+            traceback.print_exc()
+            return _failure(errors.InternalError(f"{type(error).__name__}: {error}"))
         return {"v": client.VERSION, "type": "result", "exit_code": 0, "data": data}
     return _failure(errors.Interrupted("stopped on request"))
 
@@ -203,11 +205,6 @@ async def _forward(inbox: trio.MemoryReceiveChannel[dict[str, object]], stream: 
             await _send(stream, event)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
-
-
-async def _drained(inbox: trio.MemoryReceiveChannel[dict[str, object]]) -> None:
-    while inbox.statistics().current_buffer_used:  # noqa: ASYNC110 -- a channel has no event for it
-        await trio.sleep(0.001)
 
 
 async def _send(stream: trio.SocketStream, value: dict[str, object]) -> None:

@@ -150,13 +150,14 @@ class Convergence:
         """Take over what a former supervisor left: processes, ports, names."""
         for kind, resource in self._drivers.records.take_unfinished(self.name):
             del kind, resource  # each is found again by its derived name when the next plan runs
+        await self._in_thread(self._drivers.runtime.sweep_steps)
         await self._in_thread(partial(self._drivers.network.reserve, self.name))
         records = [
             record for record in self._drivers.records.containers(self.name) if record.phase == "ready"
         ]
         async with trio.open_nursery() as nursery:
             for record in records:
-                nursery.start_soon(self._watch.adopt, record)
+                nursery.start_soon(self._watch.adopt_guarded, record)
 
     def _check_services(self, services: tuple[str, ...], observed: Observed) -> None:
         known = {container.spec.service for container in observed.containers}
@@ -241,12 +242,18 @@ class Convergence:
             token.run_sync_soon(say, events.log(operation.resource, line))
 
         flag = process.StopFlag()
+        failure: errors.ComposerError | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_set_when_cancelled, flag)
-            await trio.to_thread.run_sync(
-                self._drivers.builder.build, request, say_line, flag, limiter=self._builds
-            )
+            try:
+                await trio.to_thread.run_sync(
+                    self._drivers.builder.build, request, say_line, flag, limiter=self._builds
+                )
+            except errors.ComposerError as error:
+                failure = error  # raised below: a nursery would wrap it in a group
             nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
 
     async def _reconnect(self, operation: operations.ReconnectContainer) -> None:
         state = await self._in_thread(partial(self._drivers.runtime.state, operation.id))

@@ -248,3 +248,5 @@ async def _heal_for_ever(convergence: object) -> None:
             await convergence.heal(lambda _event: None)
         except errors.ComposerError as error:
             print(f"healing: {error.message}", file=sys.stderr, flush=True)  # noqa: T201 -- our log
+        except Exception:  # noqa: BLE001 -- a bug in healing must not end the supervisor
+            traceback.print_exc()

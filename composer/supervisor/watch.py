@@ -12,7 +12,8 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -170,16 +171,21 @@ class Watch:
         watched.ended = None
         watched.health = health
         watched.last_probe = b""
-        self._nursery.start_soon(self._follow, watched)
+        self._nursery.start_soon(self._guarded, partial(self._follow, watched))
         settings = self._health_settings(watched.spec)
         if settings is not None:
             if health is Health.NONE:
                 self._set_health(watched, Health.STARTING)
             watched.probing = trio.CancelScope()
-            self._nursery.start_soon(self._probe, watched, settings, watched.probing)
+            probe = partial(self._probe, watched, settings, watched.probing)
+            self._nursery.start_soon(self._guarded, probe)
         watched.announce()
 
     # ------------------------------------------------------------------ adopt
+
+    async def adopt_guarded(self, record: ContainerRecord) -> None:
+        """As ``adopt``; one container that cannot be taken over must not keep us from the others."""
+        await self._guarded(partial(self.adopt, record))
 
     async def adopt(self, record: ContainerRecord) -> None:
         """Take over one complete container after a former supervisor's death."""
@@ -243,9 +249,10 @@ class Watch:
         if isinstance(decision, restart_rules.Restart):
             watched.restart_delay = decision.delay
             watched.restart_pending = trio.CancelScope()
-            self._nursery.start_soon(
+            restart = partial(
                 self._restart_later, watched, decision.delay, record.restart_count, watched.restart_pending
             )
+            self._nursery.start_soon(self._guarded, restart)
 
     async def _restart_later(
         self, watched: Watched, delay: float, count: int, scope: trio.CancelScope
@@ -466,6 +473,13 @@ class Watch:
         if watched is None:
             watched = self._watched[record.id] = Watched(record.id, record.spec)
         return watched
+
+    async def _guarded(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Run a background task; what goes wrong with one container must not end the supervisor."""
+        try:
+            await task()
+        except Exception:  # noqa: BLE001 -- the outermost frame of the task: log it and live on
+            traceback.print_exc()
 
     async def _in_thread(self, limiter: trio.CapacityLimiter, call: Callable[[], _Result]) -> _Result:
         return await trio.to_thread.run_sync(call, limiter=limiter)
