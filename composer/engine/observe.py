@@ -51,6 +51,20 @@ def observe(drivers: Drivers, stack: str, references: Iterable[str] = ()) -> Obs
     )
 
 
+def observe_containers(drivers: Drivers, stack: str) -> Observed:
+    """As ``observe``, but only the containers: enough for ``ps``, and several times quicker."""
+    records = drivers.records.containers(stack)
+    addresses: dict[str, dict[str, str]] = {}
+    for endpoint in drivers.network.endpoints(stack) if records else ():
+        addresses.setdefault(endpoint.container_id, {})[endpoint.network] = endpoint.address
+    return Observed(
+        containers=tuple(
+            _container(drivers, record, frozenset(addresses.get(record.id, ())), addresses.get(record.id, {}))
+            for record in records
+        )
+    )
+
+
 def _images(drivers: Drivers, references: Iterable[str]) -> Mapping[str, str]:
     found = {}
     for reference in sorted(set(references)):

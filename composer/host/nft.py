@@ -9,6 +9,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import json
+import socket
+import struct
 import threading
 from collections.abc import Mapping, Sequence
 
@@ -34,6 +36,37 @@ class _Answer:
     code: int
     output: str
     error: str
+
+
+_NETLINK_NETFILTER = 12
+_GET_GENERATION = (10 << 8) | 16
+"""``NFNL_SUBSYS_NFTABLES`` and ``NFT_MSG_GETGEN`` (linux/netfilter/nf_tables.h)."""
+
+_GENERATION_ID = 1
+
+
+def generation() -> int | None:
+    """The kernel's counter of ruleset changes, by anybody, in this network namespace.
+
+    While it stands still, every listing would say what it said before.  ``None`` when unknown.
+    """
+    request = struct.pack("=IHHII4x", 20, _GET_GENERATION, 1, 1, 0)
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as channel:
+            channel.settimeout(1.0)
+            channel.sendto(request, (0, 0))
+            answer = channel.recv(4096)
+    except OSError:
+        return None
+    if struct.unpack_from("=H", answer, 4)[0] != (10 << 8) | 15:  # NFT_MSG_NEWGEN
+        return None
+    position = 20
+    while position + 8 <= len(answer):
+        length, kind = struct.unpack_from("=HH", answer, position)
+        if kind == _GENERATION_ID:
+            return int(struct.unpack_from(">I", answer, position + 4)[0])
+        position += (max(length, 4) + 3) & ~3
+    return None
 
 
 def run(commands: str) -> None:

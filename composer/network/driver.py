@@ -57,6 +57,7 @@ class LinuxNetwork:
         self._held_turn = threading.Lock()
         self._held: dict[str, list[socket.socket]] = {}
         self._builds = 0
+        self._inspector = firewall.Inspector()
         self.zone_version = 0
         """Grows with each change of this process to what ``zone`` answers."""
 
@@ -161,9 +162,8 @@ class LinuxNetwork:
             here = kernel.addresses()
         forwards = sysctl.read(_FORWARD) == "1"
         rules = self._ruleset(stack, present.values())
-        rules_damage = firewall.damage_of(rules)
-        openings = [foreign.Opening(bridge=lease.bridge, stack=stack) for lease in leases]
-        blocked = firewall.blocked_by(openings)
+        openings = tuple(foreign.Opening(bridge=lease.bridge, stack=stack) for lease in leases)
+        rules_damage, blocked = self._inspector.look(stack, rules, openings)
         loopback = self._loopback_bridges(stack)
         states = {}
         for lease in leases:

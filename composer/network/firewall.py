@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 
 from composer import errors
 from composer.host import nft, process
@@ -34,22 +34,48 @@ def remove(table: str) -> None:
 
 def blocked_by(openings: Iterable[foreign.Opening]) -> dict[str, str]:
     """For each bridge that cannot forward, the chain that keeps it from it."""
+    return _blocked(tuple(openings), _iptables_seen(), _nft_seen())
+
+
+def _blocked(
+    openings: tuple[foreign.Opening, ...],
+    iptables: Sequence[tuple[str, tuple[str, ...]]],
+    chains: Sequence[tuple[foreign.ForwardChain, tuple[nft.Listed, ...]]],
+) -> dict[str, str]:
     blocked: dict[str, str] = {}
-    wanted = tuple(openings)
-
-    def look(where: str, missing: Callable[[foreign.Opening], tuple[object, ...]]) -> None:
-        for opening in wanted:
-            if missing(opening):
-                blocked.setdefault(opening.bridge, where)
-
-    for tool, lines in _iptables_seen():
-        look(f"{tool} FORWARD", lambda opening, lines=lines: foreign.iptables_insertions(lines, opening))  # type: ignore[misc]
-    for chain, rules in _nft_seen():
-        look(
-            f"nft {chain.place}",
-            lambda opening, chain=chain, rules=rules: foreign.nft_insertions(chain, rules, opening),  # type: ignore[misc]
-        )
+    for opening in openings:
+        for tool, lines in iptables:
+            if foreign.iptables_insertions(lines, opening):
+                blocked.setdefault(opening.bridge, f"{tool} FORWARD")
+        for chain, rules in chains:
+            if foreign.nft_insertions(chain, rules, opening):
+                blocked.setdefault(opening.bridge, f"nft {chain.place}")
     return blocked
+
+
+class Inspector:
+    """Looks at tables and foreign chains, and only where something may have changed since.
+
+    The kernel counts changes of nftables (iptables-nft's too); iptables-legacy keeps no count, so
+    its chains are looked at every time, where there are any.
+    """
+
+    def __init__(self) -> None:
+        self._answers: dict[str, tuple[object, tuple[str, dict[str, str]]]] = {}
+
+    def look(
+        self, stack: str, rules: ruleset.Ruleset, openings: tuple[foreign.Opening, ...]
+    ) -> tuple[str, dict[str, str]]:
+        """(damage of the stack's table, what blocks which bridge)."""
+        count = nft.generation()
+        key = (count, rules.generation, openings)
+        known = self._answers.get(stack)
+        if known is not None and count is not None and known[0] == key:
+            damage, blocked = known[1]
+        else:
+            damage, blocked = damage_of(rules), _blocked(openings, _iptables_nft_seen(), _nft_seen())
+            self._answers[stack] = (key, (damage, blocked))
+        return damage, {**_blocked(openings, _legacy_seen(), []), **blocked}
 
 
 def open_forwarding(opening: foreign.Opening) -> None:
@@ -88,12 +114,19 @@ def _nft_seen() -> list[tuple[foreign.ForwardChain, tuple[nft.Listed, ...]]]:
 
 def _iptables_seen() -> list[tuple[str, tuple[str, ...]]]:
     """What each iptables that has a filter table says; one without is not asked, it would make one."""
-    tools = []
-    if any(chain.is_iptables for chain in _chains()):
-        tools.append("iptables-nft")
-    if _has_legacy_filter():
-        tools.append("iptables-legacy")
-    return [(tool, tuple(_iptables(tool, "-S").splitlines())) for tool in tools]
+    return [*_iptables_nft_seen(), *_legacy_seen()]
+
+
+def _iptables_nft_seen() -> list[tuple[str, tuple[str, ...]]]:
+    if not any(chain.is_iptables for chain in _chains()):
+        return []
+    return [("iptables-nft", tuple(_iptables("iptables-nft", "-S").splitlines()))]
+
+
+def _legacy_seen() -> list[tuple[str, tuple[str, ...]]]:
+    if not _has_legacy_filter():
+        return []
+    return [("iptables-legacy", tuple(_iptables("iptables-legacy", "-S").splitlines()))]
 
 
 def _has_legacy_filter() -> bool:

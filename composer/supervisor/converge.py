@@ -60,7 +60,8 @@ class Convergence:
 
     async def rows(self) -> list[dict[str, object]]:
         """The containers as ``ps`` shows them."""
-        return list(status.rows_of(await self.observe()))
+        observe_containers = partial(observe.observe_containers, self._drivers, self.name)
+        return list(status.rows_of(await self._in_thread(observe_containers)))
 
     def use(self, stack: Stack) -> None:
         """From now on this is what the user wants."""
