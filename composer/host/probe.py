@@ -62,10 +62,15 @@ def probe_host() -> HostFacts:
         has_overlay="\toverlay\n" in _read("/proc/filesystems"),
         has_seccomp=Path("/proc/sys/kernel/seccomp/actions_avail").exists(),
         security_modules=tuple(filter(None, _read("/sys/kernel/security/lsm").strip().split(","))),
-        is_docker_running=Path("/run/docker.sock").is_socket(),
+        is_docker_running=_runs("dockerd"),
         tools=tools,
         missing=missing_in(tools),
     )
+
+
+def _runs(program: str) -> bool:
+    """Whether a process of that name lives (its socket may be anywhere)."""
+    return any(_read(f"{entry}/comm").strip() == program for entry in Path("/proc").glob("[0-9]*"))
 
 
 def cgroup_layout(mounts: str) -> str:

@@ -98,17 +98,20 @@ class Dockerd:
 
     def import_busybox(self) -> None:
         """The same static busybox that composer's image holds."""
-        archive = BytesIO()
-        with tarfile.open(fileobj=archive, mode="w") as tar:
-            tar.add(shutil.which("busybox") or "/bin/busybox", "bin/busybox")
-            for name in ("sh", "sleep"):
-                link = tarfile.TarInfo(f"bin/{name}")
-                link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-                tar.addfile(link)
-        subprocess.run(
-            ["docker", "-H", f"unix://{self.socket}", "import", "-", "busybox"],
-            input=archive.getvalue(), check=True, capture_output=True,
-        )  # fmt: skip
+        command = ["docker", "-H", f"unix://{self.socket}", "import", "-", "busybox"]
+        subprocess.run(command, input=busybox_archive(), check=True, capture_output=True)
+
+
+def busybox_archive() -> bytes:
+    """A root file system with the host's static busybox."""
+    archive = BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.add(shutil.which("busybox") or "/bin/busybox", "bin/busybox")
+        for name in ("sh", "sleep"):
+            link = tarfile.TarInfo(f"bin/{name}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(link)
+    return archive.getvalue()
 
 
 def _firewall() -> str:
@@ -142,10 +145,14 @@ def _words(line: str) -> list[str]:
     return line.split()
 
 
-def stack_of(count: int) -> str:
+PODMAN_LIMITS = "    ulimits: {nofile: 1024, nproc: 4096}\n"
+"""podman 4.3 asks for more than the hard limits of some machines, unless told otherwise."""
+
+
+def stack_of(count: int, limits: str = "") -> str:
     """N idle services."""
     services = "".join(
-        f"  s{number:03}:\n    image: busybox\n    command: sleep 100000\n    stop_signal: SIGKILL\n"
+        f"  s{number:03}:\n    image: busybox\n    command: sleep 100000\n    stop_signal: SIGKILL\n{limits}"
         for number in range(count)
     )
     return f"name: bench{count}\nservices:\n{services}"
@@ -173,7 +180,8 @@ def measure(
                     continue  # it is slow and its figures are steady
                 directory = work / f"{engine.name}-{size}"
                 directory.mkdir(exist_ok=True)
-                (directory / "compose.yaml").write_text(stack_of(size))
+                limits = PODMAN_LIMITS if engine.name == "podman-compose" else ""
+                (directory / "compose.yaml").write_text(stack_of(size, limits))
                 samples[engine.name].append(one_round(engine, directory))
             print(f"N={size} round {number + 1}/{rounds}", file=sys.stderr, flush=True)
         for name, taken in samples.items():
@@ -290,6 +298,10 @@ def main() -> int:
             )
             engines = [docker, composer]
             if "podman" not in options.without and shutil.which("podman"):
+                subprocess.run(
+                    ["podman", "import", "-", "docker.io/library/busybox:latest"],
+                    input=busybox_archive(), check=True, capture_output=True,
+                )  # fmt: skip
                 engines.append(Engine("podman-compose", [str(peers / "podman-compose")], plain))
             if "docker" in options.without:
                 engines.remove(docker)
