@@ -1,0 +1,89 @@
+"""Documentation that a reader can follow: links lead somewhere, decisions are numbered, tables are true."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.gates import source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGES = sorted(
+    [
+        source.REPOSITORY / "README.md",
+        *source.REPOSITORY.glob("docs/**/*.md"),
+        *source.REPOSITORY.glob("examples/**/*.md"),
+    ]
+)
+LINK = re.compile(r"\]\(([^)#\s]+)(#[^)]*)?\)")
+CODE_PATH = re.compile(r"`([\w.-]+(?:/[\w.-]+)+\.(?:py|json|md))`")
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(source.REPOSITORY).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_links_lead_to_files_that_exist(page: Path) -> None:
+    targets = [match[1] for match in LINK.finditer(page.read_text("utf-8")) if "://" not in match[1]]
+    missing = [target for target in targets if not (page.parent / target).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_code_that_a_page_names_exists(page: Path) -> None:
+    named = [match[1] for match in CODE_PATH.finditer(page.read_text("utf-8"))]
+    roots = (source.REPOSITORY, source.PACKAGE)  # pages leave `composer/` out
+    missing = [name for name in named if not any((root / name).exists() for root in roots)]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=relative)
+def test_nothing_is_promised_for_later(page: Path) -> None:
+    assert not re.search(
+        r"\b(TODO|TBD|FIXME|coming soon|placeholder)\b", page.read_text("utf-8"), re.IGNORECASE
+    )
+
+
+def test_decisions_are_numbered_without_gaps_and_have_three_parts() -> None:
+    pages = sorted((source.REPOSITORY / "docs/decisions").glob("*.md"))
+    assert [page.name[:4] for page in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
+    for page in pages:
+        text = page.read_text("utf-8")
+        assert text.startswith(f"# {page.name[:4]}: "), page
+        assert re.findall(r"^## (.*)$", text, re.MULTILINE)[:3] == ["Context", "Decision", "Consequences"], (
+            page
+        )
+
+
+def test_decisions_that_the_code_names_exist() -> None:
+    numbers = {page.name[:4] for page in (source.REPOSITORY / "docs/decisions").glob("*.md")}
+    named = {
+        number
+        for path in source.modules()
+        for number in re.findall(r"decisions?[/ ](\d{4})", path.read_text("utf-8"))
+    }
+    assert named <= numbers
+
+
+def test_every_key_that_is_honoured_is_in_the_table() -> None:
+    schema = json.loads((source.REPOSITORY / "schemas/stack.schema.json").read_bytes())
+    page = (source.REPOSITORY / "docs/compatibility.md").read_text("utf-8")
+    honoured = set(schema["$defs"]["service"]["properties"]) | set(
+        schema["$defs"]["build_section"]["properties"]
+    )
+    assert {key for key in honoured if f"`{key}`" not in page} == set()
+
+
+def test_every_dependency_has_a_reason() -> None:
+    import tomllib
+
+    project = tomllib.loads((source.REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    page = (source.REPOSITORY / "docs/dependencies.md").read_text("utf-8")
+    names = {re.split(r"[<>=!~\[ ]", requirement)[0] for requirement in project["dependencies"]}
+    assert {name for name in names if not re.search(rf"^\| {name} \|", page, re.MULTILINE)} == set()
