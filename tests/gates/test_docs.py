@@ -87,3 +87,19 @@ def test_every_dependency_has_a_reason() -> None:
     page = (source.REPOSITORY / "docs/dependencies.md").read_text("utf-8")
     names = {re.split(r"[<>=!~\[ ]", requirement)[0] for requirement in project["dependencies"]}
     assert {name for name in names if not re.search(rf"^\| {name} \|", page, re.MULTILINE)} == set()
+
+
+def test_exit_codes_of_errors_are_documented() -> None:
+    from composer import errors
+
+    kinds = [value for value in vars(errors).values() if isinstance(value, type)]
+    codes = {kind.exit_code for kind in kinds if issubclass(kind, errors.ComposerError)}
+    page = (source.REPOSITORY / "docs/compatibility.md").read_text("utf-8")
+    assert {code for code in codes if f"| {code} |" not in page} == set()
+
+
+def test_verbs_are_documented() -> None:
+    from composer.cli.verbs import VERBS
+
+    page = (source.REPOSITORY / "docs/compatibility.md").read_text("utf-8")
+    assert {verb for verb in VERBS if f"`{verb}`" not in page} == set()
