@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from composer.host.database import Database
     from composer.host.paths import Paths
     from composer.stackfile.load import Loaded, LoadRequest
+    from composer.supervisor.main import Nursling
 
 Json = dict[str, object]
 OpenConnection = Callable[[str, str, Callable[[], Connection] | None], Connection | None]
@@ -167,11 +168,15 @@ class Session:
         """A supervisor for a command that brings something up; loads the file before forking one."""
         connection = self.connect(revive=True)
         if connection is None:
+            self._close_databases()
+            from composer.supervisor.main import Nursling
+
+            nursling = Nursling()
             self.load(services)
-            connection = self.start_supervisor()
+            connection = self.start_supervisor(nursling)
         return connection
 
-    def start_supervisor(self) -> Connection:
+    def start_supervisor(self, nursling: Nursling | None = None) -> Connection:
         """A connection to the stack's supervisor, which is forked when none lives.
 
         No database may be open then: SQLite's state must not cross a fork (sqlite.org/howtocorrupt).
@@ -179,7 +184,7 @@ class Session:
         self._close_databases()
         from composer.supervisor.main import ensure_supervisor
 
-        return ensure_supervisor(self.paths, self.stack_name(), self._loaded)
+        return ensure_supervisor(self.paths, self.stack_name(), self._loaded, nursling)
 
     def _close_databases(self) -> None:
         for database in self._databases:

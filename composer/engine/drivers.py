@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import attrs
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from composer.runtime.driver import OciRuntime
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class Drivers:
     """Everything below the engine.  One per process; safe from several threads."""
 
@@ -29,12 +30,17 @@ class Drivers:
     runtime: OciRuntime
     network: LinuxNetwork
     volumes: Volumes
-    builder: Builder
+
+    @functools.cached_property
+    def builder(self) -> Builder:
+        """The Dockerfile builder; its 50 ms of import are for those who build."""
+        from composer.dockerfile.builder import DockerfileBuilder
+
+        return DockerfileBuilder(self.images, self.runtime, self.network)
 
 
 def open_drivers(paths: Paths) -> Drivers:
     """Open (and make) the store below ``paths``; imports the drivers only now."""
-    from composer.dockerfile.builder import DockerfileBuilder
     from composer.image.store import Store
     from composer.network.driver import LinuxNetwork
     from composer.runtime.driver import OciRuntime
@@ -53,5 +59,4 @@ def open_drivers(paths: Paths) -> Drivers:
         runtime=runtime,
         network=network,
         volumes=Volumes(paths, records),
-        builder=DockerfileBuilder(images, runtime, network),
     )

@@ -59,7 +59,9 @@ def plan_down(stack: Stack | None, observed: Observed, options: DownOptions) -> 
         members = [container for container in doomed if container.spec.service == name]
         removals += [_remove(draft, member, options.timeout, waits, stops) for member in members]
     if not options.services:
-        _plan_resources(draft, observed, options, removals)
+        # Networks need only that nobody is on them any more: they go while directories are deleted.
+        stopped = [step for steps in stops.values() for step in steps]
+        _plan_resources(draft, observed, options, stopped, removals)
         _plan_images(draft, stack, observed, options, removals)
     return draft.plan()
 
@@ -82,13 +84,15 @@ def _remove(
     return draft.add(RemoveContainer(id=container.id, name=container.name, service=service), CAUSE, after)
 
 
-def _plan_resources(draft: Draft, observed: Observed, options: DownOptions, after: list[int]) -> None:
+def _plan_resources(
+    draft: Draft, observed: Observed, options: DownOptions, stopped: list[int], removed: list[int]
+) -> None:
     for name in sorted(observed.networks):
-        draft.add(RemoveNetwork(name=name), CAUSE, after)
+        draft.add(RemoveNetwork(name=name), CAUSE, stopped)
     if options.volumes:
         for name, volume in sorted(observed.volumes.items()):
             if volume.spec.key:
-                draft.add(RemoveVolume(name=name), "its removal was asked for", after)
+                draft.add(RemoveVolume(name=name), "its removal was asked for", removed)
 
 
 def _plan_images(

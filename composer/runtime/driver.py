@@ -211,10 +211,32 @@ class OciRuntime:
 
     def start(self, container_id: str) -> None:
         """Let the created first process run its program."""
+        if self.choice.name == "crun" and self._open_gate(container_id):
+            return
         done = process.run([self.choice.path, f"--root={self._state}", "start", container_id], seconds=60)
         if done.exit_code != 0:
             message = f"cannot start container {container_id[:12]}: {done.said}"
             raise errors.RuntimeFailure(message)
+
+    def _open_gate(self, container_id: str) -> bool:
+        """What ``crun start`` does, without starting a process for it (7 ms each).
+
+        The created process waits in a read of ``exec.fifo`` (crun 0.20 and later): write one byte,
+        then remove it, which is how crun itself tells created from running.
+        """
+        gate = self._state / container_id / "exec.fifo"
+        try:
+            descriptor = os.open(gate, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return False  # nobody reads yet, or another version: let crun do it
+        try:
+            os.write(descriptor, b"1")
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+        gate.unlink(missing_ok=True)
+        return True
 
     def kill(self, container_id: str, signal_number: int) -> None:
         """Signal the first process."""

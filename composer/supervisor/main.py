@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import gc
 import os
+import pickle
 import signal
 import socket
 import sys
@@ -39,10 +41,15 @@ _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def ensure_supervisor(paths: Paths, stack: str, seed: tuple[LoadRequest, Loaded] | None = None) -> Connection:
+def ensure_supervisor(
+    paths: Paths,
+    stack: str,
+    seed: tuple[LoadRequest, Loaded] | None = None,
+    nursling: Nursling | None = None,
+) -> Connection:
     """Connect to the stack's supervisor, forking one when none lives.
 
-    ``seed`` is what the caller has loaded already; the child inherits it with the imported code.
+    ``seed`` is what the caller has loaded already; ``nursling`` a child that was forked for this.
     Safe against any number of callers at once: all but one child find the lock held and end.
     """
     reopen = partial(ensure_supervisor, paths, stack, seed)
@@ -55,26 +62,74 @@ def ensure_supervisor(paths: Paths, stack: str, seed: tuple[LoadRequest, Loaded]
             log = paths.stack_run(stack) / "supervisor.log"
             message = f"the supervisor of {stack} does not start"
             raise errors.InternalError(message, hint=f"Its last words are in {log}.")
-        _fork(paths, stack, seed)
+        paths.make()
+        (nursling or Nursling()).hatch(paths, stack, seed)
+        nursling = None
 
 
-def _fork(paths: Paths, stack: str, seed: tuple[LoadRequest, Loaded] | None) -> None:
-    """Fork a supervisor and wait until it listens or gave up."""
-    paths.make()
-    ready, report = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    child = os.fork()
-    if child == 0:
-        os.close(ready)
-        # A second fork: the supervisor must not be a child that its caller would have to reap.
-        if os.fork() != 0:
-            os._exit(0)
-        _child(paths, stack, seed, report)
-    os.close(report)
-    os.waitpid(child, 0)
-    with os.fdopen(ready, "rb") as answers:
-        answers.read()
+class Nursling:
+    """A supervisor in the making: a forked child that imports its code and waits for its orders.
+
+    Forked before its parent loads the stack file, so that the two do at once what would take twice as
+    long one after the other.  When the parent ends without orders (the file is wrong), so does it.
+    """
+
+    def __init__(self) -> None:
+        orders, self._orders = os.pipe()
+        self._ready, report = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        child = os.fork()
+        if child == 0:
+            os.close(self._orders)
+            os.close(self._ready)
+            # A second fork: the supervisor must not be a child that its caller would have to reap.
+            if os.fork() != 0:
+                os._exit(0)
+            _wait_and_live(orders, report)
+        os.close(orders)
+        os.close(report)
+        os.waitpid(child, 0)
+
+    def hatch(self, paths: Paths, stack: str, seed: tuple[LoadRequest, Loaded] | None) -> None:
+        """Give the child its orders and wait until it listens or gave up."""
+        with os.fdopen(self._orders, "wb") as pipe:
+            pickle.dump((paths, stack, seed), pipe)
+        with os.fdopen(self._ready, "rb") as answers:
+            answers.read()
+
+
+def _wait_and_live(orders: int, report: int) -> None:
+    """The child: import, wait, live; never returns."""
+    try:
+        null = os.open("/dev/null", os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(null, stream)
+        gc.set_threshold(700)
+        _import_everything()
+        with os.fdopen(orders, "rb") as pipe:
+            content = pipe.read()
+        if content:
+            # From our own parent through a pipe that only the two of us hold.
+            paths, stack, seed = pickle.loads(content)  # noqa: S301
+            _child(paths, stack, seed, report)
+    finally:
+        os._exit(0)
+
+
+def _import_everything() -> None:
+    """What a supervisor will need: a third of a second, while the parent reads the stack file."""
+    import composer.engine.drivers
+    import composer.image.store
+    import composer.network.driver
+    import composer.runtime.driver
+    import composer.supervisor.commands
+    import composer.supervisor.control
+    import composer.supervisor.resolver  # noqa: F401
+    from composer.model import canonical
+    from composer.model.container import ContainerSpec
+
+    canonical.from_json(ContainerSpec, '{"stack":"","service":"","number":1,"name":"","image":""}')
 
 
 def _child(paths: Paths, stack: str, seed: tuple[LoadRequest, Loaded] | None, report: int) -> None:

@@ -277,7 +277,7 @@ def main() -> int:
     work = Path(tempfile.mkdtemp(prefix="composer-bench-"))
     run = Path(tempfile.mkdtemp(prefix="composer-bench-", dir="/dev/shm"))
     peers = REPOSITORY / ".cache" / "peers" / "bin"
-    plain = {k: v for k, v in os.environ.items() if not k.startswith(("COMPOSE", "DOCKER"))}
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("COMPOSE", "DOCKER", "PYTHON"))}
     composer = Engine(
         "composer",
         [str(Path(sys.executable).with_name("composer"))],
