@@ -222,13 +222,8 @@ class Containers:
         Waits (bounded) for conmon to have written the exit code; without one it is unknown.
         """
         drivers = self._drivers
-        deadline = time.monotonic() + 2.0
-        while True:
-            state = drivers.runtime.state(container_id)
-            is_known = state.exit_code is not None or not state.exists or not state.is_monitored
-            if is_known or time.monotonic() > deadline:
-                break
-            time.sleep(0.002)  # the monitor writes the code a moment after the process is gone
+        drivers.runtime.await_exit_code(container_id, seconds=2.0)
+        state = drivers.runtime.state(container_id)
         ended = Ended(
             exit_code=EXIT_UNKNOWN if state.exit_code is None else state.exit_code,
             oom_killed=state.oom_killed,

@@ -89,6 +89,8 @@ class Database:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
             self._connection.execute("PRAGMA foreign_keys=ON")
+            # A checkpoint is the one moment that waits for the disk: have few of them.
+            self._connection.execute("PRAGMA wal_autocheckpoint=8000")
             self._migrate(path)
         except (sqlite3.Error, OSError) as error:
             message = f"cannot open {path}: {error}"

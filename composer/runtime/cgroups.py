@@ -109,16 +109,16 @@ def _remove_children(directory: Path) -> None:
 
 def was_oom_killed(path: str) -> bool:
     """Whether the kernel's OOM killer struck in this cgroup (v2 ``memory.events``, v1 ``oom_control``)."""
-    for name, key in (("memory.events", "oom_kill"), ("memory.oom_control", "oom_kill")):
-        for hierarchy in hierarchies():
-            try:
-                content = (hierarchy / path.lstrip("/") / name).read_text("ascii")
-            except OSError:
-                continue
-            for line in content.splitlines():
-                word, _, value = line.partition(" ")
-                if word == key and value.strip() not in ("", "0"):
-                    return True
+    for hierarchy in hierarchies():
+        if hierarchy not in (ROOT, ROOT / "memory"):
+            continue
+        name = "memory.events" if hierarchy == ROOT else "memory.oom_control"
+        try:
+            with open(hierarchy / path.lstrip("/") / name, encoding="ascii") as file:
+                counts = dict(line.split() for line in file)
+        except (OSError, ValueError):
+            continue
+        return counts.get("oom_kill", "0") != "0"
     return False
 
 

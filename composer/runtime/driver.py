@@ -20,10 +20,12 @@ import hashlib
 import json
 import os
 import resource
+import select
 import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -279,6 +281,26 @@ class OciRuntime:
             or cgroups.was_oom_killed(cgroups.path_of(container_id, self._paths.key)),
             is_monitored=is_monitored,
         )
+
+    def await_exit_code(self, container_id: str, *, seconds: float) -> None:
+        """Wait until the monitor has written how the dead first process ended, or cannot any more.
+
+        It does so a moment after the death; its own end, seen through a pidfd, is the latest moment.
+        """
+        bundle = self._bundle(container_id)
+        monitor = _read_identity(bundle / "conmon.identity")
+        descriptor = None if monitor is None else process.open_pidfd(monitor)
+        if descriptor is None:
+            return
+        try:
+            waiting = select.poll()
+            waiting.register(descriptor, select.POLLIN)
+            deadline = time.monotonic() + seconds
+            while conmon.exit_code_in(bundle, container_id) is None and time.monotonic() < deadline:
+                if waiting.poll(4):
+                    return
+        finally:
+            os.close(descriptor)
 
     # ------------------------------------------------------------------ release
 

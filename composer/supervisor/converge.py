@@ -183,9 +183,15 @@ class Convergence:
         raise failures[0].error
 
     async def perform(self, say: EventSink, operation: Operation) -> None:
-        """Do one operation; the record of the intent outlives us only if we are killed."""
+        """Do one operation; the record of the intent outlives us only if we are killed.
+
+        What concerns a container is recorded in its own row (phase and wish) before it is done.
+        """
         if isinstance(operation, operations.AwaitCondition):
             await self._watch.wait_condition(self._id_of(operation.name), operation.condition)
+            return
+        if operation.resource.startswith("container "):
+            await self._perform(say, operation)
             return
         with self._drivers.records.operation(self.name, operation.action, operation.resource):
             await self._perform(say, operation)

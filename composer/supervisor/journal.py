@@ -22,11 +22,12 @@ class Journal:
         self._records = records
         self._stack = stack
         self._subscribers: list[Callable[[Event], None]] = []
+        self._pending: list[Event] = []
 
     def emit(
         self, container_id: str, spec: ContainerSpec, action: str, attributes: Mapping[str, str] | None = None
     ) -> None:
-        """Something happened to a container: record it, then tell the subscribers."""
+        """Something happened to a container: it is recorded soon and told to the subscribers now."""
         event = events.container(
             spec.name,
             action,
@@ -34,7 +35,7 @@ class Journal:
             service=spec.service,
             attributes={"image": spec.image, "name": spec.name, **(attributes or {})},
         )
-        self._records.add_events(self._stack, (event,))
+        self._pending.append(event)
         for subscriber in tuple(self._subscribers):
             subscriber(event)
 
@@ -43,6 +44,16 @@ class Journal:
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
 
+    def flush(self) -> None:
+        """Write what was emitted since the last time, in one transaction.
+
+        Called several times a second: fifty containers that start at once are one write, not fifty.
+        """
+        pending, self._pending = self._pending, []
+        if pending:
+            self._records.add_events(self._stack, pending)
+
     def since(self, moment: float) -> tuple[Mapping[str, object], ...]:
         """What was recorded from a Unix time on."""
+        self.flush()
         return self._records.events_since(self._stack, moment)

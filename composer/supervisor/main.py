@@ -30,12 +30,19 @@ if TYPE_CHECKING:
 
     from composer.host.paths import Paths
     from composer.stackfile.load import Loaded, LoadRequest
+    from composer.supervisor.journal import Journal
 
 BIRTH_DEADLINE = 30.0
 """Seconds within which a supervisor must answer after it was forked."""
 
+MOST_BIRTHS = 20
+"""Children that may end without listening: each may have met a supervisor that was just ending."""
+
 HEAL_INTERVAL = 2.0
 """Seconds between looks at networks and links (a flushed ruleset is back within twice this)."""
+
+JOURNAL_INTERVAL = 0.1
+"""Seconds within which an event reaches the journal on disk."""
 
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
@@ -54,17 +61,19 @@ def ensure_supervisor(
     """
     reopen = partial(ensure_supervisor, paths, stack, seed)
     deadline = time.monotonic() + BIRTH_DEADLINE
+    births = 0
     while True:
         connection = Connection.open(str(paths.run), stack, reopen)
         if connection is not None:
             return connection
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or births >= MOST_BIRTHS:
             log = paths.stack_run(stack) / "supervisor.log"
             message = f"the supervisor of {stack} does not start"
             raise errors.InternalError(message, hint=f"Its last words are in {log}.")
         paths.make()
         (nursling or Nursling()).hatch(paths, stack, seed)
         nursling = None
+        births += 1
 
 
 class Nursling:
@@ -271,6 +280,7 @@ async def _supervise(
         await convergence.adopt()
         nursery.start_soon(partial(control.serve, listener, handlers.table(), on_answered=answered))
         nursery.start_soon(_heal_for_ever, convergence)
+        nursery.start_soon(_write_journal, events)
         os.close(report)
         while not outcome:
             await check.wait()
@@ -278,6 +288,14 @@ async def _supervise(
             outcome = await handlers.end_if_empty()
         nursery.cancel_scope.cancel()
     return outcome
+
+
+async def _write_journal(events: Journal) -> None:
+    import trio
+
+    while True:
+        await trio.sleep(JOURNAL_INTERVAL)
+        events.flush()
 
 
 async def _end_on_signal(scope: trio.CancelScope) -> None:

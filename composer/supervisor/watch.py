@@ -118,7 +118,8 @@ class Watch:
         async with watched.lock:
             if watched.is_running:
                 return
-            self._drivers.records.set_restart_count(container_id, 0)
+            if self._containers.record_of(container_id).restart_count:
+                self._drivers.records.set_restart_count(container_id, 0)
             watched.restart_delay = 0.0
             if not watched.is_prepared:
                 await self._prepare(watched, material)
