@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import urllib.request
 
 import pytest
@@ -33,6 +35,10 @@ services:
 volumes:
   data: {}
 """
+
+
+def output_of(*argv: str) -> str:
+    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
 
 
 def page_of(stack: object) -> str:
@@ -116,13 +122,9 @@ def test_drift_is_seen_and_healed(store: Store) -> None:
     stack = store.stack("drift", WEB)
     stack.ok("up", "-d")
     network = f"{stack.name}_default"
-    bridge = next(
-        line.split()[0].rstrip(":@").split("@")[0]
-        for line in os.popen("ip -o link").read().splitlines()
-        if f"alias composer network {network}" in line
-        for line in [line.split(": ", 1)[1]]
-    )
-    os.system(f"ip link delete {bridge}")
+    listed = json.loads(output_of("ip", "-json", "link"))
+    bridge = next(link["ifname"] for link in listed if link.get("ifalias") == f"composer network {network}")
+    output_of("ip", "link", "delete", bridge)
     eventually(lambda: stack.call("exec", "-T", "web", "nslookup", "db").returncode == 0)
     eventually(lambda: stack.call("plan").returncode == 0)
     assert stack.ok("exec", "-T", "web", "ping", "-c", "1", "-W", "2", "db")
@@ -191,7 +193,7 @@ configs: {settings: {content: "a=1"}}
     status = run("cat", "/proc/1/status")
     assert "CapBnd:\t0000000000000400" in status
     assert "Seccomp:\t2" in status
-    marker = os.popen(f"grep -rl 'open sesame' {store.root}/data 2>/dev/null").read()
+    marker = output_of("grep", "-rl", "open sesame", str(store.root / "data"))
     assert marker == ""
     (stack.directory / "password").write_text("changed")
     assert "secret /run/secrets/password changed content" in stack.call("plan").stdout
