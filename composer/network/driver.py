@@ -135,10 +135,8 @@ class LinuxNetwork:
         with netlink.Netlink() as kernel:
             self._refuse_if_used(kernel, lease)
             bridge = kernel.link(lease.bridge)
-            if bridge is None or links.is_ours(bridge, lease.bridge):
-                links.remove_network(kernel, lease.bridge)
-        firewall.close_forwarding(lease.bridge)
-        self._forget(lease.spec.stack, name)
+        is_ours = bridge is None or links.is_ours(bridge, lease.bridge)
+        self._forget(lease.spec.stack, name, bridge=lease.bridge if is_ours else "")
         self.zone_version += 1
 
     def _refuse_if_used(self, kernel: netlink.Netlink, lease: NetworkLease) -> None:
@@ -401,15 +399,26 @@ class LinuxNetwork:
 
     # ------------------------------------------------------------------ rules
 
-    def _forget(self, stack: str, network: str) -> None:
-        """Take a network out of the stack's rules, then delete its row, in one turn.
+    def _forget(self, stack: str, network: str, *, bridge: str) -> None:
+        """Remove a network's links and rules, then its row, in one turn.
 
-        Nobody can load rules from the row between the two and leave a table that no row names.
+        Nobody can load rules from the row between the two and leave a table that no row names.  Links
+        and rules go at once, in two threads: the kernel waits for a grace period with each.
         """
+        failures: list[errors.ComposerError] = []
         with self._rules_turn:
             with netlink.Netlink() as kernel:
                 rules = self._ruleset(stack, kernel.links(), without=network)
-            self._load(stack, rules, is_doubted=False)
+            beside = threading.Thread(target=_remove_links, args=(bridge, failures))
+            beside.start()
+            try:
+                if bridge:
+                    firewall.close_forwarding(bridge)
+                self._load(stack, rules, is_doubted=False)
+            finally:
+                beside.join()
+            if failures:
+                raise failures[0]
             self._leases.forget_network(network)
 
     def _ensure_rules(self, stack: str, *, is_doubted: bool = False) -> None:
@@ -541,7 +550,7 @@ class LinuxNetwork:
 
     def _remove_build(self, stack: str, link: str) -> None:
         firewall.close_forwarding(link)
-        self._forget(stack, stack)
+        self._forget(stack, stack, bridge="")
 
     def _sweep_builds(self) -> None:
         """Remove what builds of dead processes left."""
@@ -565,6 +574,16 @@ class _BuildNamespace:
     def close(self) -> None:
         """Remove everything of it."""
         self._undo.close()
+
+
+def _remove_links(bridge: str, failures: list[errors.ComposerError]) -> None:
+    if not bridge:
+        return  # somebody else's link has our name: leave it
+    try:
+        with netlink.Netlink() as kernel:
+            links.remove_network(kernel, bridge)
+    except errors.ComposerError as error:
+        failures.append(error)
 
 
 def _state_of(lease: NetworkLease) -> NetworkState:
