@@ -19,6 +19,7 @@ from composer.model.stack import (
     Limits,
     MountKind,
     PublishedPort,
+    RestartKind,
     RestartPolicy,
 )
 
@@ -177,6 +178,11 @@ class ObservedContainer:
     def is_running(self) -> bool:
         """Whether its first process lives."""
         return self.state is ContainerState.RUNNING
+
+    @property
+    def may_run(self) -> bool:
+        """Whether it runs, or its restart policy may start it at any moment: then it must be stopped."""
+        return self.is_running or (self.wish is Wish.RUNNING and self.spec.restart.kind is not RestartKind.NO)
 
 
 @attrs.frozen(kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.model.container import Observed, ObservedContainer, Wish
+from composer.model.container import Observed, ObservedContainer
 from composer.model.plan import Plan, StartContainer, StopContainer
 from composer.planner import order
 from composer.planner.draft import Draft
@@ -64,7 +64,7 @@ def _stops(
     for name in reversed(order.dependencies_first(known, names)):
         waits = [step for other in order.dependents_of(known, name) for step in by_service.get(other, ())]
         for container in containers:
-            if container.spec.service != name or not _may_live(container):
+            if container.spec.service != name or not container.may_run:
                 continue
             operation = StopContainer(id=container.id, name=container.name, service=name, grace=timeout)
             stops[container.id] = draft.add(operation, _ASKED, waits)
@@ -86,10 +86,6 @@ def _starts(
                 after = [*waits, *([stops[container.id]] if container.id in stops else [])]
                 step = draft.add(StartContainer(name=container.name, service=name), _ASKED, after)
                 by_service.setdefault(name, []).append(step)
-
-
-def _may_live(container: ObservedContainer) -> bool:
-    return container.is_running or container.wish is Wish.RUNNING
 
 
 def _services(stack: Stack | None) -> Mapping[str, Service]:

@@ -412,16 +412,9 @@ class _Reconciliation:
     def _remove(self, container: ObservedContainer, cause: str, after: list[int] | None = None) -> int:
         needed = list(after or ())
         if container.state is not ContainerState.BROKEN:
-            needed = (
-                [self._draft.add(self._stop(container), cause, needed)] if _may_live(container) else needed
-            )
+            needed = [self._draft.add(self._stop(container), cause, needed)] if container.may_run else needed
         operation = RemoveContainer(id=container.id, name=container.name, service=container.spec.service)
         return self._draft.add(operation, cause, needed)
-
-
-def _may_live(container: ObservedContainer) -> bool:
-    """Whether a stop is due: it runs, or a restart may be pending."""
-    return container.is_running or container.wish is Wish.RUNNING
 
 
 def _has_reached(container: ObservedContainer | None, condition: Condition) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from composer.model.container import ContainerState, Observed, ObservedContainer, Wish
+from composer.model.container import ContainerState, Observed, ObservedContainer
 from composer.model.plan import (
     Plan,
     RemoveContainer,
@@ -75,8 +75,7 @@ def _remove(
 ) -> int:
     after = list(waits)
     service = container.spec.service
-    is_live = container.is_running or container.wish is Wish.RUNNING
-    if is_live and container.state is not ContainerState.BROKEN:
+    if container.may_run and container.state is not ContainerState.BROKEN:
         operation = StopContainer(id=container.id, name=container.name, service=service, grace=timeout)
         stop = draft.add(operation, CAUSE, waits)
         stops.setdefault(service, []).append(stop)

@@ -12,7 +12,7 @@ cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares cpuset credential_spec deploy 
 devices dns dns_opt dns_search domainname expose extends external_links extra_hosts gpus group_add ipc
 isolation label_file links logging mac_address mem_reservation mem_swappiness memswap_limit models
 network_mode oom_kill_disable oom_score_adj pid platform post_start pre_start pre_stop privileged provider
-pull_policy pull_refresh_after runtime security_opt shm_size stdin_open stop_grace_period storage_opt sysctls
+pull_policy pull_refresh_after runtime security_opt shm_size stdin_open storage_opt sysctls
 tty ulimits use_api_socket userns_mode uts volumes_from
 """
 _BUILD = """

@@ -1,0 +1,185 @@
+"""Plans read as text: what a user sees for the usual events in the life of a stack.
+
+Each case says what happened; its ``.txt`` beside this file is the plan.  ``pytest --golden`` is not
+needed to change one: delete the file, run, and review what was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+import pytest
+
+from composer.model.container import ContainerState, Observed
+from composer.model.plan import Plan, text_of
+from composer.model.quantity import ByteSize
+from composer.model.stack import Build, Condition, Limits, PublishedPort, Stack
+from composer.planner import lifecycle, reconcile, teardown
+from composer.planner.reconcile import UpOptions
+from tests.builders import World, check, data_at, needs, service, stack
+
+CASES: dict[str, Callable[[], Plan]] = {}
+
+
+def case(function: Callable[[], Plan]) -> Callable[[], Plan]:
+    CASES[function.__name__] = function
+    return function
+
+
+def shop(**web: object) -> Stack:
+    return stack(
+        service("db", healthcheck=check(), mounts=(data_at("/data"),)),
+        service("migrate", depends_on={"db": needs(Condition.HEALTHY)}),
+        service(
+            "web",
+            depends_on={"db": needs(Condition.HEALTHY), "migrate": needs(Condition.COMPLETED)},
+            **{"environment": {"DEBUG": "0"}, "ports": (PublishedPort(target=80, published=8080),), **web},
+        ),
+    )
+
+
+def up(wanted: Stack, observed: Observed, **options: object) -> Plan:
+    return reconcile.plan_up(wanted, observed, UpOptions(**options))  # type: ignore[arg-type]
+
+
+def running(wanted: Stack) -> World:
+    world = World()
+    world.apply(up(wanted, world.observed))
+    return world
+
+
+@case
+def first_up() -> Plan:
+    return up(shop(), World().observed)
+
+
+@case
+def nothing_to_do() -> Plan:
+    return up(shop(), running(shop()).observed)
+
+
+@case
+def changed_variable() -> Plan:
+    return up(shop(environment={"DEBUG": "1"}), running(shop()).observed)
+
+
+@case
+def changed_port_and_secret_variable() -> Plan:
+    before = shop(environment={"API_TOKEN": "one"})
+    after = shop(environment={"API_TOKEN": "two"}, ports=(PublishedPort(target=80, published=9090),))
+    return up(after, running(before).observed)
+
+
+@case
+def changed_limits_in_place() -> Plan:
+    return up(shop(limits=Limits(memory=ByteSize(64 << 20))), running(shop()).observed)
+
+
+@case
+def scaled_up_and_down() -> Plan:
+    wanted = stack(service("idle", replicas=3))
+    world = running(wanted)
+    return up(stack(service("idle")), world.observed)
+
+
+@case
+def orphan_is_kept() -> Plan:
+    world = running(stack(service("old"), service("web")))
+    return up(stack(service("web")), world.observed)
+
+
+@case
+def orphan_is_removed() -> Plan:
+    world = running(stack(service("old"), service("web")))
+    return up(stack(service("web")), world.observed, remove_orphans=True)
+
+
+@case
+def dependents_are_restarted() -> Plan:
+    def wanted(value: str) -> Stack:
+        return stack(
+            service("db", environment={"X": value}),
+            service("web", depends_on={"db": needs(restart=True)}),
+            service("loose", depends_on={"db": needs()}),
+        )
+
+    return up(wanted("2"), running(wanted("1")).observed)
+
+
+@case
+def killed_container_is_started() -> Plan:
+    world = running(shop())
+    world.finish("demo-web-1", 137)
+    return up(shop(), world.observed)
+
+
+@case
+def half_made_container_is_made_again() -> Plan:
+    world = running(shop())
+    world.change("demo-web-1", state=ContainerState.BROKEN)
+    return up(shop(), world.observed)
+
+
+@case
+def lost_rules_and_link() -> Plan:
+    world = running(stack(service("web")))
+    networks = {
+        k: attrs.evolve(v, damage="its firewall rules are gone") for k, v in world.observed.networks.items()
+    }
+    world.observed = attrs.evolve(world.observed, networks=networks)
+    world.change("demo-web-1", attached={})
+    return up(stack(service("web")), world.observed)
+
+
+@case
+def changed_network() -> Plan:
+    before = stack(service("web"), service("db"))
+    network = attrs.evolve(before.networks["default"], subnet="10.9.0.0/24")
+    after = attrs.evolve(before, networks={"default": network})
+    return up(after, running(before).observed)
+
+
+@case
+def build_of_what_is_missing() -> Plan:
+    return up(stack(service("app", build=Build(context="/stack"))), World({}).observed)
+
+
+@case
+def build_asked_for_while_it_runs() -> Plan:
+    wanted = stack(service("app", build=Build(context="/stack")), service("web"))
+    world = World()
+    world.apply(up(wanted, world.observed))
+    return up(wanted, world.observed, build=True)
+
+
+@case
+def down() -> Plan:
+    return teardown.plan_down(shop(), running(shop()).observed, teardown.DownOptions())
+
+
+@case
+def down_with_volumes_without_a_file() -> Plan:
+    return teardown.plan_down(None, running(shop()).observed, teardown.DownOptions(volumes=True))
+
+
+@case
+def stop_in_order() -> Plan:
+    return lifecycle.plan_stop(shop(), running(shop()).observed, (), None)
+
+
+@case
+def restart_one_service() -> Plan:
+    return lifecycle.plan_restart(shop(), running(shop()).observed, ("web",), None)
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_plan_reads_as_reviewed(name: str) -> None:
+    golden = Path(__file__).with_name(f"{name}.txt")
+    plan = CASES[name]()
+    text = text_of(plan) + "".join(f"warning: {warning}\n" for warning in plan.warnings)
+    if not golden.exists():
+        golden.write_text(text)
+        pytest.fail(f"{golden.name} was written: review it")
+    assert text == golden.read_text()

@@ -1,0 +1,43 @@
+"""The restart policy as a table."""
+
+from __future__ import annotations
+
+import pytest
+
+from composer.model.container import Wish
+from composer.model.stack import RestartKind, RestartPolicy
+from composer.planner.restart import Leave, Restart, decide
+
+ALWAYS = RestartPolicy(kind=RestartKind.ALWAYS)
+FAILURE = RestartPolicy(kind=RestartKind.ON_FAILURE)
+TWICE = RestartPolicy(kind=RestartKind.ON_FAILURE, max_retries=2)
+
+
+@pytest.mark.parametrize(
+    ("policy", "exit_code", "wish", "count", "ran_for", "before", "expected"),
+    [
+        (ALWAYS, 0, Wish.RUNNING, 0, 1.0, 0.0, Restart(0.1)),
+        (ALWAYS, 0, Wish.RUNNING, 3, 1.0, 0.4, Restart(0.8)),
+        (ALWAYS, 0, Wish.RUNNING, 30, 1.0, 50.0, Restart(60.0)),
+        (ALWAYS, 0, Wish.RUNNING, 30, 11.0, 50.0, Restart(0.1)),
+        (ALWAYS, 0, Wish.STOPPED, 0, 1.0, 0.0, Leave("it was stopped")),
+        (RestartPolicy(), 1, Wish.RUNNING, 0, 1.0, 0.0, Leave("its policy is no")),
+        (FAILURE, 0, Wish.RUNNING, 0, 1.0, 0.0, Leave("it succeeded")),
+        (FAILURE, 3, Wish.RUNNING, 99, 1.0, 0.0, Restart(0.1)),
+        (TWICE, 3, Wish.RUNNING, 1, 1.0, 0.1, Restart(0.2)),
+        (TWICE, 3, Wish.RUNNING, 2, 1.0, 0.2, Leave("it failed 2 times after its first try")),
+    ],
+)
+def test_decide(
+    policy: RestartPolicy,
+    exit_code: int,
+    wish: Wish,
+    count: int,
+    ran_for: float,
+    before: float,
+    expected: object,
+) -> None:
+    decision = decide(
+        policy, exit_code=exit_code, wish=wish, restart_count=count, ran_for=ran_for, previous_delay=before
+    )
+    assert decision == expected
