@@ -96,7 +96,7 @@ class ByteSize(int):
         if match is None:
             message = f"invalid size {text!r}"
             raise ValueError(message)
-        power = " kmgtp".index(match[2].lower() or " ")
+        power = "bkmgtp".index(match[2].lower() or "b")
         size = int(Decimal(match[1]) * 1024**power)
         if size > _LARGEST_DURATION:
             message = f"size {text!r} is too large"

@@ -6,6 +6,7 @@ author used.  Problems are collected, not raised.
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable, Iterator
 
@@ -48,7 +49,7 @@ def scalar_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        if value == int(value) and abs(value) < 1e21:
+        if math.isfinite(value) and value == int(value) and abs(value) < 1e21:
             return str(int(value))
         return repr(value)
     return "" if value is None else str(value)

@@ -5,6 +5,7 @@ A table of path patterns and checks over the canonical tree; every problem is co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 
 from composer import errors
@@ -70,6 +71,12 @@ def _scale(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
     count = int(scalar_text(node.value))
     if not 0 <= count <= MOST_REPLICAS:
         yield problem(node, path, f"scale is between 0 and {MOST_REPLICAS}")
+
+
+def _cpus(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
+    value = float(scalar_text(node.value))
+    if not 0 <= value < math.inf:
+        yield problem(node, path, f"{scalar_text(node.value)} is no number of processors")
 
 
 def _port(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
@@ -211,6 +218,7 @@ TABLE: tuple[tuple[str, Check], ...] = (
     ("services.*.healthcheck.start_period", _duration),
     ("services.*.healthcheck.start_interval", _duration),
     ("services.*.mem_limit", _size),
+    ("services.*.cpus", _cpus),
     ("services.*.scale", _scale),
     ("services.*.ports.*", _port),
     ("services.*.volumes.*", _mount),

@@ -69,9 +69,9 @@ def problem(node: Node | Place, path: Path, message: str, *, hint: str = "") -> 
 
 
 def plain(node: Node) -> object:
-    """The value without places."""
+    """The value without places; entries that ``!reset`` takes away are left out."""
     if isinstance(node.value, dict):
-        return {key: plain(value) for key, value in node.value.items()}
+        return {key: plain(value) for key, value in node.value.items() if value.override != "reset"}
     if isinstance(node.value, list):
         return [plain(item) for item in node.value]
     return node.value

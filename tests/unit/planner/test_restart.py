@@ -28,7 +28,7 @@ TWICE = RestartPolicy(kind=RestartKind.ON_FAILURE, max_retries=2)
         (TWICE, 3, Wish.RUNNING, 2, 1.0, 0.2, Leave("it failed 2 times after its first try")),
     ],
 )
-def test_decide(
+def test_decide(  # noqa: PLR0917 -- one column of the table each
     policy: RestartPolicy,
     exit_code: int,
     wish: Wish,

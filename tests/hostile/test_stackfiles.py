@@ -1,0 +1,76 @@
+"""Hostile stack files (reliability.md, Y1-Y13): each refused at once, with a place, without a traceback."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from composer import errors
+from composer.stackfile.load import LoadRequest, load_stack
+
+BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
+)
+SERVICE = "services: {a: {image: x%s}}\n"
+CHAIN = (
+    "services:\n"
+    + "".join(f"  s{n}: {{image: x, depends_on: [s{n + 1}]}}\n" for n in range(3000))
+    + "  s3000: {image: x, depends_on: [s0]}\n"
+)
+
+ATTACKS: dict[str, bytes] = {
+    "Y1 alias bomb": ("x-bomb:\n  " + BOMB.replace("\n", "\n  ") + "\n" + SERVICE % "").encode(),
+    "Y2 self alias": b"services: &a\n  a: *a\n",
+    "Y3 deep lists": b"x-a: " + b"[" * 10_000 + b"]" * 10_000,
+    "Y3 deep maps": b"".join(b" " * n + b"a:\n" for n in range(400)),
+    "Y4 huge file": b"# " + b"x" * (5 << 20),
+    "Y5 duplicate keys": b"services:\n  a: {image: x}\n  a: {image: y}\n",
+    "Y6 python tag": b"services: !!python/object/apply:os.system ['true']\n",
+    "Y6 unknown tag": b"services: {a: {image: !shout x}}\n",
+    "Y7 utf-16": "services: {}".encode("utf-16"),
+    "Y7 nul": b"services: {a: {image: 'x\0'}}\n",
+    "Y7 tab": b"services:\n\ta: {image: x}\n",
+    "Y7 invalid utf-8": b"services: {a: {image: '\xff'}}\n",
+    "Y8 replicas": (SERVICE % ", scale: 1000000000").encode(),
+    "Y8 nan": (SERVICE % ", cpus: .nan").encode(),
+    "Y8 negative size": (SERVICE % ", mem_limit: -5m").encode(),
+    "Y8 huge number": (SERVICE % ", pids_limit: " + "9" * 5000).encode(),
+    "Y9 dependency cycle": CHAIN.encode(),
+    "Y9 depends on itself": (SERVICE % ", depends_on: [a]").encode(),
+    "Y10 include": b"include: [self.yaml]\nservices: {a: {image: x}}\n",
+    "Y11 deep variables": (SERVICE % (", command: '" + "${A:-" * 10_000 + "}" * 10_000 + "'")).encode(),
+    "Y11 unterminated": (SERVICE % ", command: '${A'").encode(),
+    "Y12 service name": b"services: {'../a': {image: x}}\n",
+    "Y12 long volume name": (SERVICE % ", volumes: ['../x y:/d:rw:rw']").encode(),
+    "Y13 env file is a device": (SERVICE % ", env_file: /dev/zero").encode(),
+    "binary": os.urandom(1000),
+    "empty": b"",
+    "a list": b"- a\n",
+    "a string": b"hello",
+}
+
+
+@pytest.mark.parametrize("name", sorted(ATTACKS))
+def test_refused_at_once(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "compose.yaml"
+    path.write_bytes(ATTACKS[name])
+    begun = time.monotonic()
+    with pytest.raises(errors.StackFileError) as caught:
+        load_stack(LoadRequest(directory=str(tmp_path)))
+    assert time.monotonic() - begun < 5.0  # a second on a quiet machine; what matters is: not for ever
+    assert all(problem.message for problem in caught.value.problems)
+    assert caught.value.exit_code == 15
+
+
+def test_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "compose.yaml")
+    with pytest.raises(errors.StackFileError, match="not a regular file"):
+        load_stack(LoadRequest(directory=str(tmp_path)))
+    os.unlink(tmp_path / "compose.yaml")
+    (tmp_path / "compose.yaml").write_text(SERVICE % "")
+    os.mkfifo(tmp_path / ".env")
+    with pytest.raises(errors.StackFileError, match="not a regular file"):
+        load_stack(LoadRequest(directory=str(tmp_path)))
