@@ -102,8 +102,7 @@ async def _converse(
         lines = _Lines(stream)
         try:
             while (line := await lines.next()) is not None:
-                command = await _answer(line, stream, lines, commands)
-                on_answered(command)
+                await _answer(line, stream, lines, commands, on_answered)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
 
@@ -147,7 +146,7 @@ async def _answer(line: bytes, stream: trio.SocketStream, lines: _Lines, command
         command = commands[str(request["command"])]
     except (ValueError, KeyError):
         await _send(stream, _failure(errors.UsageError("the supervisor does not know this request")))
-        return ""
+        return
     outbox, inbox = trio.open_memory_channel[dict[str, object]](_OUTBOX)
 
     def say(event: dict[str, object]) -> None:
@@ -167,8 +166,10 @@ async def _answer(line: bytes, stream: trio.SocketStream, lines: _Lines, command
             result = await _perform(command, asked, scope)
             outbox.close()  # ends the forwarding, once it has sent everything
         listening.cancel_scope.cancel()
-    await _send(stream, result)
-    return name
+    try:
+        await _send(stream, result)
+    finally:
+        on_answered(name)
 
 
 async def _perform(command: Command, asked: Request, scope: trio.CancelScope) -> dict[str, object]:

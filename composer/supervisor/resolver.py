@@ -16,6 +16,7 @@ import os
 import secrets
 import socket
 import struct
+import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -135,6 +136,10 @@ class Resolver:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._serve_datagrams, container_id, served, nursery)
                     nursery.start_soon(self._serve_connections, container_id, served, nursery)
+        except* (OSError, ValueError):
+            # A socket that was closed between two waits; anything else is worth a line in our log.
+            if not served.scope.cancel_called:
+                traceback.print_exc()
         finally:
             served.close()
             served.ended.set()

@@ -21,6 +21,7 @@ import trio
 
 from composer import errors
 from composer.engine.containers import Containers, Ended, Material, Prepared
+from composer.engine.observe import EXIT_UNKNOWN
 from composer.model.container import Health, Wish
 from composer.model.protocols import ExecRequest
 from composer.model.stack import Condition
@@ -222,7 +223,11 @@ class Watch:
             watched.probing.cancel()
             watched.probing = None
         await self._resolver.remove(watched.id)
-        ended = await self._in_thread(self._ends, partial(self._containers.settle, watched.id))
+        try:
+            ended = await self._in_thread(self._ends, partial(self._containers.settle, watched.id))
+        except Exception:  # noqa: BLE001 -- whatever cleaning up met, the process is dead and waiters must know
+            traceback.print_exc()
+            ended = Ended(exit_code=EXIT_UNKNOWN, oom_killed=False, finished_at=time.time())
         watched.is_running = False
         watched.ended = ended
         watched.health = Health.NONE

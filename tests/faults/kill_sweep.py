@@ -264,6 +264,9 @@ def run(rounds: int, seed: int, *, composer: str, verbose: bool = False) -> tupl
             if not problem and leaks:
                 problem = f"leaked: {leaks}"
             if problem:
+                log = sweep.run_root / "stacks" / sweep.stack / "supervisor.log"
+                said = log.read_text()[-3000:] if log.exists() else ""
+                problem += f"\nthe supervisor's log: {said}"
                 problems.append(f"round {number}: {problem}")
                 if verbose:
                     print(problems[-1], flush=True)
