@@ -139,8 +139,14 @@ class _Lines:
             self._buffer += chunk
 
 
-async def _answer(line: bytes, stream: trio.SocketStream, lines: _Lines, commands: dict[str, Command]) -> str:
-    """Answer one request; returns its command."""
+async def _answer(
+    line: bytes,
+    stream: trio.SocketStream,
+    lines: _Lines,
+    commands: dict[str, Command],
+    on_answered: Callable[[str], None],
+) -> None:
+    """Answer one request; ``on_answered`` hears of it also when nobody is there any more to read it."""
     try:
         request = _parse(line)
         command = commands[str(request["command"])]
