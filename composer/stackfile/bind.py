@@ -33,7 +33,7 @@ from composer.model.stack import (
     Stack,
     VolumeDefinition,
 )
-from composer.stackfile import dotenv
+from composer.stackfile import dotenv, tmpfs
 from composer.stackfile.canonical import scalar_text
 from composer.stackfile.locate import Variables
 from composer.stackfile.reader import LARGEST_ENV_FILE, LARGEST_MATERIAL, Reader
@@ -120,13 +120,13 @@ class _Binder:
             init=_boolean(node, "init"),
             labels=_texts(node.child("labels")),
             profiles=_strings(node.child("profiles")) or (),
-            replicas=int(_text(node, "scale") or "1"),
+            replicas=_integer(node, "scale", 1),
             secrets=tuple(_grant(item, "/run/secrets/") for item in _items(node, "secrets")),
             configs=tuple(_grant(item, "/") for item in _items(node, "configs")),
             limits=Limits(
                 memory=_size(node, "mem_limit"),
-                cpus=float(_text(node, "cpus") or 0) or None,
-                pids=int(_text(node, "pids_limit") or 0) or None,
+                cpus=_number(node, "cpus") or None,
+                pids=_integer(node, "pids_limit", 0) or None,
             ),
             cap_add=_strings(node.child("cap_add")) or (),
             cap_drop=_strings(node.child("cap_drop")) or (),
@@ -168,7 +168,7 @@ class _Binder:
         content = self._around.reader.read(full, limit=LARGEST_ENV_FILE)
         if content is None:
             required = item.child("required")
-            if required is None or required.value not in (False, "false"):
+            if required is None or required.value is not False:
                 self.problems.append(problem(item, path, f"env file {full} not found"))
             return {}
         parse = dotenv.parse_raw if _text(item, "format") == "raw" else dotenv.parse
@@ -181,25 +181,24 @@ class _Binder:
             mount = self._mount(item)
             found[mount.target] = mount
         for text in _strings(node.child("tmpfs")) or ():
-            target, _, options = text.partition(":")
-            found[target] = _tmpfs(target, options)
+            mount = tmpfs.mount_of(text)
+            found[mount.target] = mount
         return tuple(found.values())
 
     def _mount(self, item: Node) -> Mount:
         kind = MountKind(_text(item, "type") or "volume")
         source = _text(item, "source") or ""
-        bind, volume, tmpfs = (item.child(key) for key in ("bind", "volume", "tmpfs"))
+        bind, volume, memory = (item.child(key) for key in ("bind", "volume", "tmpfs"))
         create = bind.child("create_host_path") if bind else None
-        mode = _text(tmpfs, "mode") if tmpfs else None
         return Mount(
             kind=kind,
             target=os.path.normpath(_text(item, "target") or "/"),
             source=self._path(source) if kind is MountKind.BIND else source,
             read_only=_boolean(item, "read_only"),
-            create_host_path=create is None or create.value not in (False, "false"),
-            nocopy=_boolean(volume, "nocopy") if volume else False,
-            tmpfs_size=_size(tmpfs, "size") if tmpfs else None,
-            tmpfs_mode=None if mode is None else int(mode, 8) if mode.startswith("0") else int(mode),
+            create_host_path=create is None or create.value is not False,
+            nocopy=_boolean(volume, "nocopy"),
+            tmpfs_size=_size(memory, "size"),
+            tmpfs_mode=_whole(memory, "mode"),
         )
 
     def _path(self, text: str) -> str:
@@ -284,7 +283,23 @@ def _text(node: Node | None, key: str) -> str | None:
 
 
 def _boolean(node: Node | None, key: str) -> bool:
-    return (_text(node, key) or "").lower() == "true"
+    child = node.child(key) if node else None
+    return child is not None and child.value is True
+
+
+def _whole(node: Node | None, key: str) -> int | None:
+    child = node.child(key) if node else None
+    return child.value if child is not None and isinstance(child.value, int) else None
+
+
+def _integer(node: Node, key: str, default: int) -> int:
+    number = _whole(node, key)
+    return default if number is None else number
+
+
+def _number(node: Node, key: str) -> float | None:
+    child = node.child(key)
+    return child.value if child is not None and isinstance(child.value, float) else None
 
 
 def _strings(node: Node | None) -> tuple[str, ...] | None:
@@ -310,7 +325,7 @@ def _size(node: Node | None, key: str) -> ByteSize | None:
 
 def _port(item: Node) -> PublishedPort:
     return PublishedPort(
-        target=int(_text(item, "target") or 0),
+        target=_integer(item, "target", 0),
         published=int(_text(item, "published") or 0),
         host_ip=_text(item, "host_ip") or "",
         protocol=_text(item, "protocol") or "tcp",
@@ -333,7 +348,7 @@ def _dependencies(node: Node | None) -> dict[str, Dependency]:
     return {
         key: Dependency(
             condition=Condition(_text(child, "condition") or "service_started"),
-            required=(_text(child, "required") or "true") == "true",
+            required=child.child("required") is None or _boolean(child, "required"),
             restart=_boolean(child, "restart"),
         )
         for key, child in sorted(node.entries() if node else (), key=lambda entry: entry[0])
@@ -348,7 +363,7 @@ def _healthcheck(node: Node | None) -> Healthcheck | None:
         test=test,
         interval=_duration(node, "interval"),
         timeout=_duration(node, "timeout"),
-        retries=int(_text(node, "retries") or 0) or None,
+        retries=_integer(node, "retries", 0) or None,
         start_period=_duration(node, "start_period"),
         start_interval=_duration(node, "start_interval"),
         disabled=_boolean(node, "disable") or test == ("NONE",),
@@ -364,30 +379,10 @@ def _restart(text: str | None) -> RestartPolicy:
 def _grant(item: Node, directory: str) -> FileGrant:
     source = _text(item, "source") or ""
     target = _text(item, "target") or source
-    mode = item.child("mode")
-    number = 0o444
-    if mode is not None and mode.value is not None:
-        # A quoted mode is octal text; an unquoted 0440 was read as the octal number it is.
-        number = int(mode.value, 8) if isinstance(mode.value, str) else int(scalar_text(mode.value))
     return FileGrant(
         source=source,
-        target=target if target.startswith("/") else f"{directory}{target}",
+        target=os.path.normpath(target if target.startswith("/") else f"{directory}{target}"),
         uid=_text(item, "uid"),
         gid=_text(item, "gid"),
-        mode=number & 0o555,
+        mode=_integer(item, "mode", 0o444) & 0o555,
     )
-
-
-def _tmpfs(target: str, options: str) -> Mount:
-    size: ByteSize | None = None
-    mode: int | None = None
-    read_only = False
-    for option in filter(None, options.split(",")):
-        key, _, value = option.partition("=")
-        if key == "size":
-            size = ByteSize.parse(value)
-        elif key == "mode":
-            mode = int(value, 8)
-        elif key == "ro":
-            read_only = True
-    return Mount(kind=MountKind.TMPFS, target=target, tmpfs_size=size, tmpfs_mode=mode, read_only=read_only)

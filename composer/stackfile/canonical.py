@@ -9,9 +9,13 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 
 from composer import errors
 from composer.stackfile.tree import Node, Path, problem
+
+MOST_PORTS = 10_000
+"""Published ports of one stack.  Ranges are expanded, and three characters can stand for 65535 ports."""
 
 Problems = list[errors.Problem]
 Transform = Callable[[Node, Path, Problems], None]
@@ -19,7 +23,9 @@ Transform = Callable[[Node, Path, Problems], None]
 
 def canonicalise(root: Node) -> Problems:
     """Apply the table to a merged tree, in place."""
-    found: Problems = []
+    found: Problems = list(_too_many_ports(root))
+    if found:
+        return found
     for pattern, transform in TABLE:
         for node, path in list(select(root, pattern)):
             if node.value is not None:
@@ -34,28 +40,106 @@ def select(root: Node, pattern: str) -> Iterator[tuple[Node, Path]]:
         if not parts:
             yield node, path
             return
+        if parts[0] != "*":
+            named = node.child(parts[0])
+            if named is not None:
+                yield from walk(named, (*path, parts[0]), parts[1:])
+            return
         for key, child in node.entries():
-            if parts[0] in ("*", key) and not (parts[0] == "*" and key.startswith("x-")):
+            if not key.startswith("x-"):
                 yield from walk(child, (*path, key), parts[1:])
-        if parts[0] == "*":
-            for index, child in enumerate(node.items()):
-                yield from walk(child, (*path, index), parts[1:])
+        for index, child in enumerate(node.items()):
+            yield from walk(child, (*path, index), parts[1:])
 
     yield from walk(root, (), pattern.split("."))
 
 
 def scalar_text(value: object) -> str:
-    """A scalar as Compose prints it into strings (Go's formatting): ``1.0`` -> ``1``, true -> ``true``."""
+    """A scalar as Compose prints it into strings (Go's ``%v``): ``1.0`` -> ``1``, true -> ``true``."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        if math.isfinite(value) and value == int(value) and abs(value) < 1e21:
-            return str(int(value))
-        return repr(value)
+        return _float_text(value)
     return "" if value is None else str(value)
 
 
+def _float_text(value: float) -> str:
+    """The shortest digits; with an exponent below 1e-4 and from 1e6 on."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
+    number = Decimal(repr(value)).normalize()
+    sign, digits, _ = number.as_tuple()
+    power = number.adjusted()
+    if -4 <= power < 6:
+        return format(number, "f")
+    first, rest = digits[0], "".join(map(str, digits[1:]))
+    return f"{'-' if sign else ''}{first}{'.' if rest else ''}{rest}e{power:+03d}"
+
+
+def _too_many_ports(root: Node) -> Iterator[errors.Problem]:
+    """Counted before anything is expanded."""
+    count = 0
+    for item, path in select(root, "services.*.ports.*"):
+        target = scalar_text(item.value).partition("/")[0].rpartition(":")[2]
+        first, dash, last = target.partition("-")
+        is_range = dash and _is_number(first) and _is_number(last)
+        count += max(1, int(last) - int(first) + 1) if is_range else 1
+        if count > MOST_PORTS:
+            yield problem(item, path, f"the stack publishes more than {MOST_PORTS} ports")
+            return
+
+
+def _is_number(text: str) -> bool:
+    """Whether ``int`` reads it: ASCII digits, and not thousands of them."""
+    return len(text) <= 20 and text.isascii() and text.isdecimal()
+
+
 # ------------------------------------------------------------------ the functions
+
+
+def _boolean(node: Node, _path: Path, _problems: Problems) -> None:
+    """The schema lets ``"true"`` pass, because a variable is always text."""
+    if isinstance(node.value, str):
+        node.value = node.value.lower() == "true"
+
+
+def _integer(node: Node, path: Path, problems: Problems) -> None:
+    value = node.value
+    if isinstance(value, str):
+        sign, digits = value[:1] == "-", value.removeprefix("-")
+        value = int(digits) * (-1 if sign else 1) if _is_number(digits) else math.nan
+    if isinstance(value, int | float) and math.isfinite(value) and abs(value) < 2**63:
+        node.value = int(value)
+        return
+    problems.append(problem(node, path, f"{_shown(node.value)} is no usable number"))
+    node.value = None
+
+
+def _number(node: Node, path: Path, problems: Problems) -> None:
+    value = node.value
+    number = float(value) if isinstance(value, str | int | float) and len(str(value)) <= 40 else math.nan
+    if math.isfinite(number):
+        node.value = number
+        return
+    problems.append(problem(node, path, f"{_shown(node.value)} is no usable number"))
+    node.value = None
+
+
+def _mode(node: Node, path: Path, problems: Problems) -> None:
+    """Text is octal; an unquoted ``0440`` was read as the octal number it is."""
+    if isinstance(node.value, str):
+        try:
+            node.value = int(node.value, 8) if _is_number(node.value) else -1
+        except ValueError:
+            node.value = -1
+    if not isinstance(node.value, int) or not 0 <= node.value <= 0o7777:
+        problems.append(problem(node, path, "the mode is no octal number up to 7777", hint='Write "0440".'))
+        node.value = None
+
+
+def _shown(value: object) -> str:
+    text = scalar_text(value)
+    return repr(text if len(text) <= 40 else f"{text[:40]}...")
 
 
 def _build(node: Node, _path: Path, _problems: Problems) -> None:
@@ -179,7 +263,7 @@ def _port_nodes(text: str, item: Node) -> list[Node]:
 
 def _range(text: str, whole: str) -> list[int]:
     first, dash, last = text.partition("-")
-    if not first.isdecimal() or (dash and not last.isdecimal()):
+    if not _is_number(first) or (dash and not _is_number(last)):
         message = f"invalid port {whole!r}: {text!r} is no port"
         raise ValueError(message)
     low, high = int(first), int(last) if dash else int(first)
@@ -247,6 +331,26 @@ TABLE: tuple[tuple[str, Transform], ...] = (
     ("services.*.cap_add", _list),
     ("services.*.cap_drop", _list),
     ("services.*.profiles", _list),
+    ("services.*.init", _boolean),
+    ("services.*.read_only", _boolean),
+    ("services.*.healthcheck.disable", _boolean),
+    ("services.*.env_file.*.required", _boolean),
+    ("services.*.depends_on.*.required", _boolean),
+    ("services.*.depends_on.*.restart", _boolean),
+    ("services.*.volumes.*.read_only", _boolean),
+    ("services.*.volumes.*.bind.create_host_path", _boolean),
+    ("services.*.volumes.*.volume.nocopy", _boolean),
+    ("networks.*.internal", _boolean),
+    ("networks.*.external", _boolean),
+    ("volumes.*.external", _boolean),
+    ("services.*.scale", _integer),
+    ("services.*.pids_limit", _integer),
+    ("services.*.healthcheck.retries", _integer),
+    ("services.*.ports.*.target", _integer),
+    ("services.*.cpus", _number),
+    ("services.*.secrets.*.mode", _mode),
+    ("services.*.configs.*.mode", _mode),
+    ("services.*.volumes.*.tmpfs.mode", _mode),
     ("networks.*.labels", _key_values),
     ("volumes.*.labels", _key_values),
 )

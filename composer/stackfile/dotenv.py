@@ -17,27 +17,39 @@ _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-\[\]]*", re.ASCII)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "$": "$$"}
 _INLINE_COMMENT = re.compile(r"\s#")
 
+MOST_VARIABLES = 10_000
+MOST_CHARACTERS = 4 * 1024 * 1024
+
 
 def parse(text: str, file: str, lookup: Callable[[str], str | None]) -> dict[str, str | None]:
     """The variables of a file in order; ``None`` for a key without value that the caller lacks.
 
     Raises ``StackFileError`` with the line of what is wrong.
     """
+    _refuse_nul(text, file)
     return _Parser(text.removeprefix("\ufeff").replace("\r\n", "\n"), file, lookup).parse()
 
 
 def parse_raw(text: str, file: str, lookup: Callable[[str], str | None]) -> dict[str, str | None]:
     """``format: raw``: everything behind the first ``=`` is the value, as it stands."""
+    _refuse_nul(text, file)
     found: dict[str, str | None] = {}
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue
+        if len(found) >= MOST_VARIABLES:
+            raise _failure(file, number, f"more than {MOST_VARIABLES} variables")
         key, equals, value = line.partition("=")
         if not key.strip() or " " in key.strip():
             raise _failure(file, number, f"invalid line {line.strip()!r}")
         found[key.strip()] = value if equals else lookup(key.strip())
     return found
+
+
+def _refuse_nul(text: str, file: str) -> None:
+    if "\0" in text:
+        raise _failure(file, text.count("\n", 0, text.index("\0")) + 1, "a NUL character is not allowed")
 
 
 def _failure(file: str, line: int, message: str) -> errors.StackFileError:
@@ -51,6 +63,7 @@ class _Parser:
         self._caller = lookup
         self._position = 0
         self._found: dict[str, str | None] = {}
+        self._entries = self._characters = 0
 
     def parse(self) -> dict[str, str | None]:
         while self._position < len(self._text):
@@ -67,6 +80,9 @@ class _Parser:
         return len(self._text) if end < 0 else end
 
     def _entry(self, end: int) -> None:
+        self._entries += 1
+        if self._entries > MOST_VARIABLES:
+            raise self._fail(f"more than {MOST_VARIABLES} variables")
         line = self._text[self._position : end]
         offset = len(line) - len(line.lstrip())
         if re.match(r"export\s", line[offset:]):
@@ -130,9 +146,13 @@ class _Parser:
 
     def _interpolated(self, text: str) -> str:
         try:
-            return interpolate.interpolate(text, self._lookup, lambda _name: None)
+            value = interpolate.interpolate(text, self._lookup, lambda _name: None)
         except interpolate.InterpolationError as error:
             raise self._fail(str(error)) from error
+        self._characters += len(value)
+        if self._characters > MOST_CHARACTERS:
+            raise self._fail(f"the values are longer than {MOST_CHARACTERS} characters in all")
+        return value
 
     def _lookup(self, name: str) -> str | None:
         value = self._caller(name)

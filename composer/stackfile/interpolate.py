@@ -2,6 +2,9 @@
 
 Source: Compose Specification, "Interpolation"; oddities as Docker Compose v2.40.3 shows them: ``$$``
 is a dollar, ``$9`` and a final ``$`` stay as they are, braces balance, keys are never interpolated.
+What comes out is text and stays text: a password ``0123`` is no octal number (later passes turn
+``"8080"`` into a number where one is wanted).  A value is never interpolated twice, and what a file
+stands for is bounded, because thirty lines that double each other stand for gigabytes.
 """
 
 from __future__ import annotations
@@ -10,11 +13,12 @@ import re
 from collections.abc import Callable
 
 from composer import errors
-from composer.stackfile import yamltree
 from composer.stackfile.tree import Node, Path, problem
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _DEEPEST = 64
+LONGEST = 1024 * 1024
+MOST_CHARACTERS = 8 * 1024 * 1024
 
 Lookup = Callable[[str], str | None]
 
@@ -31,7 +35,7 @@ def interpolate(text: str, lookup: Lookup, on_unset: Callable[[str], None], *, d
         message = f"nested more than {_DEEPEST} levels deep"
         raise InterpolationError(message)
     parts: list[str] = []
-    position = 0
+    position = length = 0
     while True:
         dollar = text.find("$", position)
         if dollar < 0:
@@ -45,6 +49,7 @@ def interpolate(text: str, lookup: Lookup, on_unset: Callable[[str], None], *, d
         elif following == "{":
             end = _closing(text, dollar + 1)
             parts.append(_braced(text[dollar + 2 : end], lookup, on_unset, depth))
+            length += len(parts[-1])
             position = end + 1
         else:
             name = _NAME.match(text, dollar + 1)
@@ -53,7 +58,11 @@ def interpolate(text: str, lookup: Lookup, on_unset: Callable[[str], None], *, d
                 position = dollar + 1
             else:
                 parts.append(_plain(name[0], lookup, on_unset))
+                length += len(parts[-1])
                 position = name.end()
+        if length > LONGEST:
+            message = f"the value is longer than {LONGEST} characters"
+            raise InterpolationError(message)
 
 
 def _closing(text: str, opening: int) -> int:
@@ -110,23 +119,29 @@ def _braced(body: str, lookup: Lookup, on_unset: Callable[[str], None], depth: i
 def interpolate_tree(
     root: Node, lookup: Lookup, on_unset: Callable[[str, Node], None]
 ) -> list[errors.Problem]:
-    """Interpolate every scalar value in place; unquoted ones are cast again.  Returns all problems."""
+    """Interpolate every scalar value in place.  Returns all problems."""
     problems: list[errors.Problem] = []
+    characters = 0
 
     def visit(node: Node, path: Path) -> None:
+        nonlocal characters
         if isinstance(node.value, dict):
             for key, child in node.value.items():
                 visit(child, (*path, key))
         elif isinstance(node.value, list):
             for index, child in enumerate(node.value):
                 visit(child, (*path, index))
-        elif isinstance(node.value, str) and "$" in node.value:
+        elif isinstance(node.value, str) and "$" in node.value and characters <= MOST_CHARACTERS:
             try:
                 text = interpolate(node.value, lookup, lambda name: on_unset(name, node))
             except InterpolationError as error:
                 problems.append(problem(node, path, str(error), hint="Write $$ for a dollar sign."))
                 return
-            node.value = yamltree.resolve(text) if node.is_plain and text else text
+            node.value = text
+            characters += len(text)
+            if characters > MOST_CHARACTERS:
+                message = f"the variables of this file stand for more than {MOST_CHARACTERS} characters"
+                problems.append(problem(node, path, message))
 
     visit(root, ())
     return problems

@@ -29,6 +29,8 @@ from composer.stackfile.locate import LoadRequest, Variables
 from composer.stackfile.reader import InputFile, Reader
 from composer.stackfile.tree import Node, Place, plain
 
+MOST_PROBLEMS = schema.MOST_PROBLEMS
+
 __all__ = ["InputFile", "LoadRequest", "Loaded", "load_stack"]
 
 
@@ -65,8 +67,7 @@ def load_stack(request: LoadRequest) -> Loaded:
         warnings["the attribute `version` is obsolete and ignored"] = None
     _raise(canonical.canonicalise(root))
     _raise(rules.problems_in(root))
-    wanted = (*request.profiles, *filter(None, (variables.get("COMPOSE_PROFILES") or "").split(",")))
-    active, found = profiles.active_services(root, wanted, request.services)
+    active, found = profiles.active_services(root, _wanted_profiles(request, variables), request.services)
     _raise(found)
     around = bind.Surroundings(
         name=name,
@@ -84,6 +85,12 @@ def load_stack(request: LoadRequest) -> Loaded:
         inputs=tuple(reader.inputs.values()),
         variables=dict(variables.consulted),
     )
+
+
+def _wanted_profiles(request: LoadRequest, variables: Variables) -> tuple[str, ...]:
+    """``COMPOSE_PROFILES`` counts only without ``--profile``."""
+    listed = request.profiles or (variables.get("COMPOSE_PROFILES") or "").split(",")
+    return tuple(word for profile in listed if (word := profile.strip()))
 
 
 def _documents(file: str, reader: Reader) -> list[Node]:
@@ -132,4 +139,4 @@ def _interpolate(node: Node, variables: Variables, warnings: dict[str, None]) ->
 
 def _raise(found: list[errors.Problem]) -> None:
     if found:
-        raise errors.StackFileError(sorted(found))
+        raise errors.StackFileError(sorted(found)[:MOST_PROBLEMS])

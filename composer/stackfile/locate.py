@@ -50,6 +50,7 @@ class Variables:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
+        self._project_name: str | None = None
         self._from_files: dict[str, str | None] = {}
         self.consulted: dict[str, str | None] = {}
 
@@ -61,6 +62,8 @@ class Variables:
 
     def get(self, name: str) -> str | None:
         """The caller's value, else that of the ``.env`` files."""
+        if name == "COMPOSE_PROJECT_NAME" and self._project_name is not None:
+            return self._project_name
         value = self.of_caller(name)
         return self._from_files.get(name) if value is None else value
 
@@ -69,8 +72,8 @@ class Variables:
         self._from_files.update(values)
 
     def set_project_name(self, name: str) -> None:
-        """``COMPOSE_PROJECT_NAME`` is visible to interpolation."""
-        self._from_files["COMPOSE_PROJECT_NAME"] = name
+        """From now on ``COMPOSE_PROJECT_NAME`` is the stack's name, whoever gave it."""
+        self._project_name = name
 
 
 @attrs.frozen(kw_only=True)
@@ -85,7 +88,8 @@ class Location:
 def locate(request: LoadRequest, reader: Reader) -> Location:
     """Find files and directory and read the ``.env`` files; raises ``StackFileError``."""
     variables = Variables(request.environment)
-    directory = os.path.abspath(request.project_directory) if request.project_directory else ""
+    # Relative to the caller's directory: this may run in a supervisor, whose own is another.
+    directory = _absolute(request.directory, request.project_directory) if request.project_directory else ""
     listed = request.files or _from_environment(variables)
     if not listed and not request.project_directory:
         _read_env_files(request, reader, variables, request.directory)

@@ -55,8 +55,9 @@ def _mappings(base: Node, override: Node, path: Path) -> Node:
 def _appended(base: Node, override: Node) -> Node:
     assert isinstance(base.value, list)
     assert isinstance(override.value, list)
-    known = [plain(item) for item in base.value]
-    return Node([*base.value, *(item for item in override.value if plain(item) not in known)], base.place)
+    known = {repr(plain(item)) for item in base.value}
+    added = (item for item in override.value if repr(plain(item)) not in known)
+    return Node([*base.value, *added], base.place)
 
 
 def _replace(_base: Node, override: Node, _path: Path) -> Node:
@@ -101,6 +102,12 @@ def _scalars_to_lists(base: Node, override: Node, path: Path) -> Node:
     return _appended(base, override)
 
 
+def _env_files(base: Node, override: Node, path: Path) -> Node:
+    for node in (base, override):
+        canonical._env_files(node, path, [])
+    return _appended(base, override)
+
+
 TABLE: tuple[tuple[str, Rule], ...] = (
     ("services.*.command", _replace),
     ("services.*.entrypoint", _replace),
@@ -115,6 +122,7 @@ TABLE: tuple[tuple[str, Rule], ...] = (
     ("services.*.secrets", _by_target),
     ("services.*.configs", _by_target),
     ("services.*.tmpfs", _scalars_to_lists),
+    ("services.*.env_file", _env_files),
     ("networks.*.labels", _key_values),
     ("volumes.*.labels", _key_values),
 )

@@ -29,7 +29,7 @@ def active_services(
         needed = written[name].child("depends_on")
         for other, condition in needed.entries() if needed else ():
             required = condition.child("required")
-            is_required = required is None or required.value not in (False, "false")
+            is_required = required is None or required.value is not False
             if other in written and other not in active and is_required:
                 found.append(
                     problem(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import itertools
 import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from composer import errors
 
+MOST_PROBLEMS = 200
+"""More help nobody, and a suggestion for each unknown key takes a millisecond."""
+
 _TYPES = {
     dict: "a mapping",
     list: "a list",
@@ -33,12 +37,11 @@ _TYPES = {
 
 
 def problems_in(root: Node) -> list[errors.Problem]:
-    """Every violation, in the order of the file."""
-    found: list[errors.Problem] = []
-    for violation in _validator().iter_errors(plain(root)):
-        found.extend(_problems_of(root, violation))
-    unique = dict.fromkeys(found)
-    return sorted(unique)
+    """The violations in the order of the file; of very many only the first that are found."""
+    found = itertools.chain.from_iterable(
+        _problems_of(root, violation) for violation in _validator().iter_errors(plain(root))
+    )
+    return sorted(set(itertools.islice(found, MOST_PROBLEMS)))
 
 
 @functools.cache
@@ -86,6 +89,8 @@ def _sentence(violation: ValidationError) -> str:
     if violation.validator == "enum":
         words: Any = violation.validator_value
         allowed = ", ".join(str(word) for word in words)
+        if value in vocabulary.UNSUPPORTED_TYPES and "bind" in words:
+            return f"mounts of type {value} are unsupported by this version of composer"
         return f"{value!r} is not one of {allowed}"
     schema = violation.schema
     expected = schema.get("title") if isinstance(schema, dict) else None

@@ -22,13 +22,11 @@ class Place:
 class Node:
     """A value and its place.  ``value`` is a dict of nodes, a list of nodes, or a scalar.
 
-    ``is_plain`` is true for an unquoted scalar: only those are cast after interpolation.  ``override``
-    is the tag ``reset`` or ``override`` when the author wrote one.
+    ``override`` is the tag ``reset`` or ``override`` when the author wrote one.
     """
 
     value: dict[str, Node] | list[Node] | str | int | float | bool | None
     place: Place
-    is_plain: bool = False
     override: str = ""
 
     def child(self, key: str) -> Node | None:
@@ -73,7 +71,7 @@ def plain(node: Node) -> object:
     if isinstance(node.value, dict):
         return {key: plain(value) for key, value in node.value.items() if value.override != "reset"}
     if isinstance(node.value, list):
-        return [plain(item) for item in node.value]
+        return [plain(item) for item in node.value if item.override != "reset"]
     return node.value
 
 

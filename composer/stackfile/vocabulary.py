@@ -23,6 +23,9 @@ _NETWORK = "attachable driver_opts enable_ipv4 enable_ipv6"
 _ATTACHMENT = "driver_opts gw_priority interface_name ipv6_address link_local_ips mac_address priority"
 _MOUNT = "consistency image cluster npipe"
 
+UNSUPPORTED_TYPES = ("image", "npipe", "cluster")
+"""Types of mounts that the Compose Specification has besides ours."""
+
 UNSUPPORTED: tuple[tuple[str, frozenset[str]], ...] = (
     ("", frozenset({"include", "models"})),
     ("services.*", frozenset(_SERVICE.split())),

@@ -23,10 +23,10 @@ DEEPEST = 128
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE, _FALSE = frozenset({"true", "True", "TRUE"}), frozenset({"false", "False", "FALSE"})
-_INT = re.compile(r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[1-9][0-9_]*|0)", re.ASCII)
+_INT = re.compile(r"[-+]?(0b[01][01_]*|0o?[0-7][0-7_]*|0x[0-9a-fA-F][0-9a-fA-F_]*|[1-9][0-9_]*|0)", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
 _INFINITE = re.compile(r"([-+]?)\.(inf|Inf|INF)")
-_LONGEST_INT = 40
+_LONGEST_INT = 70
 
 _STANDARD = "tag:yaml.org,2002:"
 _TAGS = {"!reset": "reset", "!override": "override"}
@@ -116,9 +116,9 @@ class _Events:
         place = self._place(event)
         self._spend(place, 1)
         if depth > DEEPEST:
-            raise self._fail(place, f"the file is nested more than {DEEPEST} levels deep")
+            raise self._too_deep(place)
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(event, place)
+            return self._alias(event, place, depth)
         anchor = getattr(event, "anchor", None)
         if anchor is not None:
             self._anchors[anchor] = None
@@ -137,14 +137,28 @@ class _Events:
             self._sizes[id(node)] = self._count - before + 1
         return node
 
-    def _alias(self, event: yaml.AliasEvent, place: Place) -> Node:
+    def _alias(self, event: yaml.AliasEvent, place: Place, depth: int) -> Node:
         if event.anchor not in self._anchors:
             raise self._fail(place, f"alias *{event.anchor} names no anchor")
         node = self._anchors[event.anchor]
         if node is None:
             raise self._fail(place, f"alias *{event.anchor} contains itself")
         self._spend(place, self._sizes[id(node)])
-        return _copy(node)
+        return self._copy(node, place, depth)
+
+    def _copy(self, node: Node, place: Place, depth: int) -> Node:
+        """A deep copy, so that a pass which changes one use of an alias leaves the others alone."""
+        if depth > DEEPEST:
+            raise self._too_deep(place)
+        value = node.value
+        if isinstance(value, dict):
+            value = {key: self._copy(child, place, depth + 1) for key, child in value.items()}
+        elif isinstance(value, list):
+            value = [self._copy(child, place, depth + 1) for child in value]
+        return Node(value, node.place, override=node.override)
+
+    def _too_deep(self, place: Place) -> errors.StackFileError:
+        return self._fail(place, f"the file is nested more than {DEEPEST} levels deep")
 
     def _sequence(self, depth: int) -> list[Node]:
         import yaml
@@ -193,12 +207,16 @@ class _Events:
 
     def _scalar(self, event: yaml.ScalarEvent, place: Place) -> Node:
         override = self._tag(event.tag, place)
+        if "\0" in event.value:
+            raise self._fail(
+                place, "a NUL character is not allowed", "No program, path or name can hold one."
+            )
         is_plain = event.implicit[0] and not event.style
         if is_plain or (override and not event.style):
-            return Node(resolve(event.value), place, is_plain=True, override=override)
+            return Node(resolve(event.value), place, override=override)
         tag = (event.tag or "").removeprefix(_STANDARD)
         if event.tag and event.tag.startswith(_STANDARD) and tag != "str":
-            return Node(resolve(event.value), place, is_plain=True)
+            return Node(resolve(event.value), place)
         return Node(event.value, place)
 
     def _tag(self, tag: str | None, place: Place) -> str:
@@ -217,18 +235,8 @@ def _key_text(event: yaml.Event) -> str:
     return str(getattr(event, "value", ""))
 
 
-def _copy(node: Node) -> Node:
-    """A deep copy, so that a pass which changes one use of an alias leaves the others alone."""
-    value = node.value
-    if isinstance(value, dict):
-        value = {key: _copy(child) for key, child in value.items()}
-    elif isinstance(value, list):
-        value = [_copy(child) for child in value]
-    return Node(value, node.place, node.is_plain, node.override)
-
-
 def resolve(text: str) -> str | int | float | bool | None:
-    """The value of an unquoted scalar."""
+    """The value of an unquoted scalar; whole numbers beyond 64 bits are floats, as in Go."""
     if text in _NULL:
         return None
     if text in _TRUE:
@@ -236,7 +244,8 @@ def resolve(text: str) -> str | int | float | bool | None:
     if text in _FALSE:
         return False
     if len(text) <= _LONGEST_INT and _INT.fullmatch(text):
-        return _integer(text)
+        number = _integer(text)
+        return number if -(2**63) <= number < 2**64 else float(number)
     if _FLOAT.fullmatch(text) and any(c.isdigit() for c in text):
         return float(text.replace("_", ""))
     infinite = _INFINITE.fullmatch(text)

@@ -1,0 +1,51 @@
+"""The short form of a tmpfs mount: ``TARGET[:OPTIONS]``, options as ``mount(8)`` has them.
+
+It stays text in the canonical tree, as Docker Compose prints it; both the rules and the binding read
+it, so it is parsed here.
+"""
+
+from __future__ import annotations
+
+import posixpath
+
+from composer.model.quantity import ByteSize
+from composer.model.stack import Mount, MountKind
+
+_GIVEN = frozenset({"rw", "noexec", "nosuid", "nodev"})
+"""Options that every tmpfs of ours has anyway."""
+
+
+def mount_of(text: str) -> Mount:
+    """The mount; raises ``ValueError`` with a sentence for what cannot be honoured."""
+    target, _, options = text.partition(":")
+    if not target.startswith("/"):
+        message = f"mount target {target!r} is not an absolute path"
+        raise ValueError(message)
+    size: ByteSize | None = None
+    mode: int | None = None
+    read_only = False
+    for option in filter(None, options.split(",")):
+        key, _, value = option.partition("=")
+        if key == "size":
+            size = ByteSize.parse(value)
+        elif key == "mode":
+            mode = _octal(value)
+        elif option == "ro":
+            read_only = True
+        elif option not in _GIVEN:
+            message = f"tmpfs option {option!r} is unsupported"
+            raise ValueError(message)
+    return Mount(
+        kind=MountKind.TMPFS,
+        target=posixpath.normpath(target),
+        tmpfs_size=size,
+        tmpfs_mode=mode,
+        read_only=read_only,
+    )
+
+
+def _octal(text: str) -> int:
+    if not text or len(text) > 5 or text.strip("01234567"):
+        message = f"{text!r} is no octal mode"
+        raise ValueError(message)
+    return int(text, 8)
