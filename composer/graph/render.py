@@ -36,7 +36,7 @@ def mermaid_of(graph: networkx.DiGraph[Node]) -> str:
     """Mermaid flowchart."""
     numbers = {node: f"n{index}" for index, node in enumerate(sorted(graph.nodes))}
     lines = ["flowchart LR"]
-    lines += [f'  {numbers[node]}["{node[0]} {node[1]}"]' for node in sorted(graph.nodes)]
+    lines += [f'  {numbers[node]}["{_mermaid_text(" ".join(node))}"]' for node in sorted(graph.nodes)]
     lines += [f"  {numbers[node]} -->|{data}| {numbers[needed]}" for needed, node, data in _edges(graph)]
     return "\n".join(lines) + "\n"
 
@@ -59,4 +59,10 @@ def _edges(graph: networkx.DiGraph[Node]) -> list[tuple[Node, Node, str]]:
 
 
 def _quoted(text: str) -> str:
+    """A dot string; an escaped line break within stays one."""
     return '"' + text.replace('"', '\\"') + '"'
+
+
+def _mermaid_text(text: str) -> str:
+    """Mermaid ends a label at a quote; an image's name may hold one."""
+    return text.replace('"', "#quot;")

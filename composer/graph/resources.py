@@ -45,9 +45,14 @@ def _add_container(graph: networkx.DiGraph[Node], stack: Stack, service: Service
     for mount in service.mounts:
         if mount.kind.value == "volume" and mount.source:
             graph.add_edge((VOLUME, stack.volumes[mount.source].name), node, condition="created")
-    for grant in (*service.configs, *service.secrets):
-        definition = stack.configs.get(grant.source) or stack.secrets[grant.source]
-        graph.add_edge((MATERIAL, definition.name), node, condition="read")
+    # A config and a secret may have the same key and yet be two things.
+    for kind, grants, definitions in (
+        ("config", service.configs, stack.configs),
+        ("secret", service.secrets, stack.secrets),
+    ):
+        for grant in grants:
+            name = f"{kind} {definitions[grant.source].name}"
+            graph.add_edge((MATERIAL, name), node, condition="read")
     for needed, dependency in sorted(service.depends_on.items()):
         other = stack.services.get(needed)
         for number in range(1, (other.replicas if other else 0) + 1):

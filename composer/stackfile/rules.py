@@ -128,6 +128,12 @@ def _host_name(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
                       hint="At most 64 letters, digits, dashes, dots and underscores.")  # fmt: skip
 
 
+def _working_dir(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
+    text = scalar_text(node.value)
+    if text and not text.startswith("/"):
+        yield problem(node, path, f"working_dir {text!r} is not an absolute path")
+
+
 def _variables(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
     for name, child in node.entries():
         if not name or "=" in name:
@@ -313,6 +319,7 @@ TABLE: tuple[tuple[str, Check], ...] = (
     ("services.*.restart", _restart),
     ("services.*.stop_signal", _stop_signal),
     ("services.*.hostname", _host_name),
+    ("services.*.working_dir", _working_dir),
     ("services.*.environment", _variables),
     ("services.*.build.args", _variables),
     ("services.*.tmpfs.*", _tmpfs),

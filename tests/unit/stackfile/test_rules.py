@@ -1,0 +1,104 @@
+"""What a schema cannot say.  Each case was once accepted, or ended in a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from composer import errors
+from composer.model.stack import Stack
+from composer.stackfile import rules
+
+Load = Callable[..., Stack]
+
+SERVICE = "services: {a: {image: x, %s}}\n"
+HUGE = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("attribute", "path", "words"),
+    [
+        ("scale: 1e30", "services.a.scale", "no usable number"),
+        (f'scale: "{HUGE}"', "services.a.scale", "no usable number"),
+        ("scale: 1001", "services.a.scale", "between 0 and 1000"),
+        ("scale: -1", "services.a.scale", "between 0 and 1000"),
+        ("pids_limit: -2", "services.a.pids_limit", "or -1 for no limit"),
+        (f'pids_limit: "{HUGE}"', "services.a.pids_limit", "no usable number"),
+        ("cpus: -1", "services.a.cpus", "no number of processors"),
+        ("cpus: .inf", "services.a.cpus", "no usable number"),
+        ("healthcheck: {test: x, retries: 1e30}", "services.a.healthcheck.retries", "no usable number"),
+        ("healthcheck: {test: x, retries: -1}", "services.a.healthcheck.retries", "negative"),
+        ("healthcheck: {test: [curl, x]}", "services.a.healthcheck.test", "begins with 'curl'"),
+        ("restart: on-failure:99999999999", "services.a.restart", "unknown restart policy"),
+        ("stop_signal: SIGFOO", "services.a.stop_signal", "no signal"),
+        ('hostname: "a\\n10.0.0.1 bank"', "services.a.hostname", "no host name"),
+        (f"hostname: {'h' * 65}", "services.a.hostname", "no host name"),
+        ("working_dir: here", "services.a.working_dir", "not an absolute path"),
+        ('environment: {"A=B": c}', "services.a.environment", "no name of a variable"),
+        ('environment: {"": c}', "services.a.environment", "no name of a variable"),
+        ("tmpfs: /t:size=zz", "services.a.tmpfs[0]", "invalid size"),
+        ("tmpfs: /t:exec", "services.a.tmpfs[0]", "unsupported"),
+        ("tmpfs: here", "services.a.tmpfs[0]", "not an absolute path"),
+        ("tmpfs: [/t/], volumes: ['/h:/t']", "services.a.tmpfs[0]", "/t is a mount already"),
+        ("tmpfs: [/t, /t/]", "services.a.tmpfs[1]", "/t is a mount already"),
+        ("ports: [1-65535]", "services.a.ports[0]", "more than 10000 ports"),
+        (f"ports: [{{target: 80, published: '{HUGE}'}}]", "services.a.ports[0].published", "no port"),
+        ("build: https://x/y.git", "services.a.build.context", "unsupported"),
+        ("volumes: [{type: image, source: x, target: /y}]", "services.a.volumes[0].type", "unsupported"),
+    ],
+)  # fmt: skip
+def test_refused(stack_of: Load, attribute: str, path: str, words: str) -> None:
+    with pytest.raises(errors.StackFileError) as caught:
+        stack_of(SERVICE % attribute)
+    assert [(problem.path, problem.line) for problem in caught.value.problems] == [(path, 1)]
+    assert words in caught.value.problems[0].message
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    ["stop_signal: term", "stop_signal: 9", "stop_signal: SIGRTMIN+3", "stop_signal: RTMAX-1", "stop_signal: SIGRTMIN",
+     "pids_limit: -1", "pids_limit: 0", "scale: 0", "cpus: 0", "hostname: a.b_c-d", "hostname: ''", "working_dir: ''",
+     "tmpfs: '/t:rw,noexec,nosuid,nodev,mode=1777,size=1m'", "healthcheck: {test: [NONE]}",
+     "ports: [{target: 80, published: 0}]", "volumes: ['/a:/t', '/b:/t/']"],
+)  # fmt: skip
+def test_accepted(stack_of: Load, attribute: str) -> None:
+    assert list(stack_of(SERVICE % attribute).services) == ["a"]
+
+
+@pytest.mark.parametrize("name", ["..", ".", "-rf", "a/b", "", "w" * 129, "web\n", "%n", "wеb"])
+@pytest.mark.parametrize("section", ["services", "volumes", "networks"])
+def test_keys_that_could_leave_a_directory_or_pass_for_an_option(
+    stack_of: Load, section: str, name: str
+) -> None:
+    quoted = '"' + name.replace("\n", "\\n") + '"'
+    entry = "{image: x}" if section == "services" else "{}"
+    others = "" if section == "services" else "services: {a: {image: x}}\n"
+    with pytest.raises(errors.StackFileError, match="not a valid name"):
+        stack_of(f"{others}{section}: {{{quoted}: {entry}}}\n")
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc", "a/b", ".hidden", "-rf", "..", "x" * 129, "'a b'"])
+@pytest.mark.parametrize("section", ["volumes", "networks"])
+def test_explicit_names_stay_in_the_store(stack_of: Load, section: str, name: str) -> None:
+    """A volume is a directory of that name, and ``down -v`` deletes it."""
+    with pytest.raises(errors.StackFileError) as caught:
+        stack_of(f"services: {{a: {{image: x}}}}\n{section}: {{v: {{name: {name}}}}}\n")
+    assert [problem.path for problem in caught.value.problems] == [f"{section}.v.name"]
+
+
+@pytest.mark.parametrize("value", ["true", '"true"', '"True"', "$YES"])
+@pytest.mark.parametrize("section", ["volumes", "networks"])
+def test_external_is_never_ignored(stack_of: Load, section: str, value: str) -> None:
+    with pytest.raises(errors.StackFileError, match="unsupported"):
+        stack_of(
+            f"services: {{a: {{image: x}}}}\n{section}: {{v: {{external: {value}}}}}\n",
+            environment={"YES": "true"},
+        )
+
+
+def test_a_long_chain_is_no_cycle_and_quick() -> None:
+    edges = {f"s{n}": [f"s{n + 1}"] for n in range(20_000)}
+    assert rules.find_cycle(edges) == []
+    edges["s20000"] = ["s19999"]
+    assert rules.find_cycle(edges) == ["s19999", "s20000", "s19999"]
