@@ -38,14 +38,21 @@ class Volumes:
 
     def path(self, name: str) -> Path:
         """Where the content of a volume lies."""
-        return self._root / name / "_data"
+        return self._directory(name) / "_data"
+
+    def _directory(self, name: str) -> Path:
+        """The volume's own directory; a name that would lead out of the store is refused here too."""
+        if "/" in name or name in ("", ".", "..") or name.startswith(_DOOMED):
+            message = f"{name!r} cannot be the name of a volume"
+            raise errors.StoreDamaged(message, hint="The record is not one that composer writes.")
+        return self._root / name
 
     def create(self, spec: VolumeSpec) -> None:
         """Record, then make; idempotent."""
         self._records.add_volume(spec)
         try:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (self._root / spec.name).mkdir(mode=0o711, exist_ok=True)
+            self._directory(spec.name).mkdir(mode=0o711, exist_ok=True)
             self.path(spec.name).mkdir(mode=0o755, exist_ok=True)
         except OSError as error:
             message = f"cannot make volume {spec.name}: {error}"
@@ -53,7 +60,7 @@ class Volumes:
 
     def remove(self, name: str) -> None:
         """Delete content and record; idempotent."""
-        directory = self._root / name
+        directory = self._directory(name)
         doomed = self._root / f"{_DOOMED}{name}"
         try:
             if directory.exists():
@@ -89,7 +96,7 @@ class Volumes:
         destination = self.path(name)
         if any(destination.iterdir()):
             return
-        copy = self._root / name / "filling"
+        copy = self._directory(name) / "filling"
         shutil.rmtree(copy, ignore_errors=True)
         root = self._scratch / scratch
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
