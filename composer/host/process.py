@@ -130,9 +130,12 @@ def _stat(pid: int) -> list[bytes] | None:
 
 
 def reap_orphans() -> None:
-    """Collect monitors that ended: conmon detaches itself, so a subreaper inherits its zombie.
+    """Collect the zombies that a subreaper inherits: monitors, and processes of containers.
 
-    Only processes called ``conmon`` are collected; others are awaited by whoever started them.
+    conmon detaches itself, so its end is ours to collect.  A process that an ``exec`` put into a
+    container and whose runtime process died is ours too, and its container's pid namespace cannot end
+    before it is collected (pid_namespaces(7)).  Children of our own are left to whoever awaits them:
+    they live in our pid namespace and are not called ``conmon``.
     """
     me = os.getpid()
     try:
@@ -142,11 +145,23 @@ def reap_orphans() -> None:
         return
     for pid in children:
         fields = _stat(pid)
-        if fields is not None and fields[_STATE] == b"Z" and _command(pid) == "conmon":
+        if fields is None or fields[_STATE] != b"Z":
+            continue
+        if _command(pid) == "conmon" or _is_in_nested_namespace(pid):
             try:
                 os.waitpid(pid, os.WNOHANG)
             except ChildProcessError:
                 continue
+
+
+def _is_in_nested_namespace(pid: int) -> bool:
+    """Whether a process has a second pid, in a namespace below ours (``NSpid``, proc(5))."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            numbers = next((line.split()[1:] for line in file if line.startswith("NSpid:")), [])
+    except OSError:
+        return False
+    return len(numbers) > 1
 
 
 def _command(pid: int) -> str:

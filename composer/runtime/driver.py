@@ -63,6 +63,9 @@ class OciRuntime:
         self._state = paths.run / "oci"
         self._choice_lock = threading.Lock()
         self._choice: oci.RuntimeChoice | None = None
+        self._executing_lock = threading.Lock()
+        self._executing: dict[str, set[subprocess.Popen[bytes]]] = {}
+        self._ending: set[str] = set()
 
     @property
     def choice(self) -> oci.RuntimeChoice:
@@ -98,6 +101,8 @@ class OciRuntime:
 
     def create(self, request: ContainerRequest) -> ProcessIdentity:
         """Make the first process; see ``protocols.Runtime.create``."""
+        with self._executing_lock:
+            self._ending.discard(request.id)
         self.release(request.id)
         bundle = self._bundle(request.id)
         (bundle / "rootfs").mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -329,6 +334,8 @@ class OciRuntime:
     def remove(self, container_id: str) -> None:
         """``release``, and the material too."""
         self.release(container_id)
+        with self._executing_lock:
+            self._ending.discard(container_id)
         shutil.rmtree(self._bundle(container_id), ignore_errors=True)
 
     # ------------------------------------------------------------------ change, exec
@@ -347,14 +354,18 @@ class OciRuntime:
         pid_file = Path(_process_file(arguments)).with_suffix(".pid")
         arguments = (*arguments[:-1], f"--pid-file={pid_file}", arguments[-1])
         try:
-            done = subprocess.Popen(
-                arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=process.ENVIRONMENT,
-                cwd="/",
-            )
+            with self._executing_lock:
+                if container_id in self._ending:
+                    return ExecResult(exit_code=None, output=b"")
+                done = subprocess.Popen(
+                    arguments,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    env=process.ENVIRONMENT,
+                    cwd="/",
+                )
+                self._executing.setdefault(container_id, set()).add(done)
             try:
                 output, _ = done.communicate(timeout=seconds)
             except subprocess.TimeoutExpired:
@@ -362,10 +373,24 @@ class OciRuntime:
                 done.kill()
                 output, _ = done.communicate()
                 return ExecResult(exit_code=None, output=output[:MOST_OUTPUT])
+            finally:
+                with self._executing_lock:
+                    self._executing.get(container_id, set()).discard(done)
             return ExecResult(exit_code=done.returncode, output=output[:MOST_OUTPUT])
         finally:
             pid_file.unlink(missing_ok=True)
             Path(_process_file(arguments)).unlink(missing_ok=True)
+
+    def end_executions(self, container_id: str) -> None:
+        """Kill the runtime processes of executions (probes) that are under way; begin no others.
+
+        A pid namespace is not gone before everybody who joined it was reaped by its own parent: an
+        ``exec`` that hangs while the container dies would keep the first process from ending.
+        """
+        with self._executing_lock:
+            self._ending.add(container_id)
+            for running in self._executing.pop(container_id, set()):
+                running.kill()
 
     def execute_arguments(self, container_id: str, request: ExecRequest) -> tuple[str, ...]:
         """The argv of the runtime's ``exec`` with a process file of ours (numeric user)."""

@@ -277,6 +277,7 @@ async def _supervise(
                 check.set()
 
         nursery.start_soon(_end_on_signal, nursery.cancel_scope)
+        nursery.start_soon(_reap)
         await convergence.adopt()
         nursery.start_soon(partial(control.serve, listener, handlers.table(), on_answered=answered))
         nursery.start_soon(_heal_for_ever, convergence)
@@ -305,6 +306,17 @@ async def _end_on_signal(scope: trio.CancelScope) -> None:
     with trio.open_signal_receiver(signal.SIGTERM) as received:
         async for _ in received:
             scope.cancel()
+
+
+async def _reap() -> None:
+    """Collect orphans as they die: a container's pid namespace may be waiting for it."""
+    import trio
+
+    from composer.host import process
+
+    with trio.open_signal_receiver(signal.SIGCHLD) as received:
+        async for _ in received:
+            process.reap_orphans()
 
 
 async def _heal_for_ever(convergence: object) -> None:

@@ -219,9 +219,7 @@ class Watch:
         os.close(watched.pidfd)
         watched.pidfd = -1
         ran_for = trio.current_time() - watched.began
-        if watched.probing is not None:
-            watched.probing.cancel()
-            watched.probing = None
+        self._end_probing(watched)
         await self._resolver.remove(watched.id)
         try:
             ended = await self._in_thread(self._ends, partial(self._containers.settle, watched.id))
@@ -307,11 +305,19 @@ class Watch:
             if not watched.is_running:
                 await self._in_thread(self._ends, partial(self._clean_dead, record))
                 return
+            self._end_probing(watched)
             number = self._stop_signal(record.spec)
             seconds = record.spec.stop_grace_period / 1e9 if grace is None else grace
             self._journal.emit(container_id, record.spec, "kill", {"signal": str(int(number))})
             await self._signal_and_wait(watched, number, seconds)
             self._journal.emit(container_id, record.spec, "stop")
+
+    def _end_probing(self, watched: Watched) -> None:
+        """No more probes; one under way must not hold up the death of the container."""
+        if watched.probing is not None:
+            watched.probing.cancel()
+            watched.probing = None
+        self._drivers.runtime.end_executions(watched.id)
 
     async def _signal_and_wait(self, watched: Watched, number: int, seconds: float) -> None:
         runtime = self._drivers.runtime
@@ -356,6 +362,7 @@ class Watch:
         if number == signal.SIGKILL:
             self._containers.wish(container_id, Wish.STOPPED)
             self._cancel_restart(watched)
+            self._end_probing(watched)
         if watched.is_running:
             self._journal.emit(container_id, record.spec, "kill", {"signal": str(int(number))})
             self._drivers.runtime.kill(container_id, number)
