@@ -41,6 +41,9 @@ MOST_BIRTHS = 20
 HEAL_INTERVAL = 2.0
 """Seconds between looks at networks and links (a flushed ruleset is back within twice this)."""
 
+REAP_PAUSE = 0.02
+"""Seconds between the death of a child and the look for orphans among the dead."""
+
 JOURNAL_INTERVAL = 0.1
 """Seconds within which an event reaches the journal on disk."""
 
@@ -316,6 +319,7 @@ async def _reap() -> None:
 
     with trio.open_signal_receiver(signal.SIGCHLD) as received:
         async for _ in received:
+            await trio.sleep(REAP_PAUSE)  # deaths come in flocks, and one look sees them all
             process.reap_orphans()
 
 
