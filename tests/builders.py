@@ -1,7 +1,8 @@
 """Small builders of model values, and a world in which a plan comes true.
 
 ``World`` is to the planner what the engine is to the kernel: it applies a plan to an ``Observed``,
-step by step, so that tests can ask what a second plan would say.
+step by step, and refuses what the kernel would refuse (a port taken twice, a network removed under a
+running container), so that tests can ask what a second plan would say.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from composer.model.container import (
     ObservedVolume,
     Wish,
 )
-from composer.model.plan import Plan
+from composer.model.plan import Plan, Step
 from composer.model.stack import (
     Attachment,
     Condition,
@@ -84,11 +85,16 @@ class World:
         self.observed = Observed(images=dict(images))
         self._generation = 0
 
-    def apply(self, plan: Plan) -> None:
+    def apply(self, plan: Plan, *, last_first: bool = False) -> None:
+        """Carry the plan out in its order, or with the highest step that may come next first."""
+        waiting = list(plan.steps)
         done: set[int] = set()
-        for step in plan.steps:
-            assert set(step.after) <= done, f"step {step.id} comes before what it needs"
+        while waiting:
+            able = [step for step in waiting if set(step.after) <= done]
+            assert able, f"nothing can come next of {waiting}"
+            step: Step = able[-1] if last_first else able[0]
             self._apply(step.operation)
+            waiting.remove(step)
             done.add(step.id)
 
     def change(self, name: str, **fields: object) -> None:
@@ -101,6 +107,13 @@ class World:
 
     def finish(self, name: str, exit_code: int) -> None:
         self.change(name, state=ContainerState.EXITED, exit_code=exit_code, pid=0, attached={})
+
+    def _refuse_taken(self, starting: ObservedContainer) -> None:
+        for other in self.observed.containers:
+            if other.id != starting.id:
+                taken = {port.published for port in other.spec.ports if port.published}
+                wanted = {port.published for port in starting.spec.ports}
+                assert not taken & wanted, f"{starting.name} needs a port of {other.name}"
 
     def _containers(self, containers: tuple[ObservedContainer, ...]) -> None:
         ordered = sorted(containers, key=lambda one: (one.spec.service, one.spec.number, one.generation))
@@ -117,6 +130,8 @@ class World:
                     self.observed, networks={**self.observed.networks, spec.name: network}
                 )
             case operations.RemoveNetwork(name=name):
+                users = [c.name for c in self.observed.containers if c.is_running and name in c.spec.networks]
+                assert not users, f"{users} run on network {name}"
                 rest = {key: value for key, value in self.observed.networks.items() if key != name}
                 self.observed = attrs.evolve(self.observed, networks=rest)
             case operations.CreateVolume(spec=spec):
@@ -126,6 +141,7 @@ class World:
                 rest_volumes = {key: value for key, value in self.observed.volumes.items() if key != name}
                 self.observed = attrs.evolve(self.observed, volumes=rest_volumes)
             case operations.CreateContainer(spec=spec):
+                assert spec.name not in {one.name for one in self.observed.containers}, spec.name
                 self._generation += 1
                 spec = attrs.evolve(spec, image_id=self.observed.images[spec.image])
                 made = ObservedContainer(
@@ -136,6 +152,8 @@ class World:
             case operations.StartContainer(name=name):
                 for one in self.observed.containers:
                     if one.name == name:
+                        assert one.spec.networks.keys() <= self.observed.networks.keys()
+                        self._refuse_taken(one)
                         has_check = one.spec.healthcheck is not None
                         self.change(
                             name, state=ContainerState.RUNNING, wish=Wish.RUNNING, pid=7, exit_code=None,
@@ -156,6 +174,10 @@ class World:
                             attached={},
                         )
             case operations.RemoveContainer(id=identity):
+                running = [
+                    one.name for one in self.observed.containers if one.id == identity and one.is_running
+                ]
+                assert not running, f"{running} is removed while it runs"
                 self._containers(tuple(one for one in self.observed.containers if one.id != identity))
             case operations.ReconnectContainer(name=name, network=network):
                 for one in self.observed.containers:

@@ -1,4 +1,4 @@
-"""Why a container is not what it should be: the first reason a user understands, field by field."""
+"""Why a container is not what it should be: every reason, field by field, in words of the stack file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import attrs
 
 from composer.model import names
 from composer.model.container import ContainerFile, ContainerSpec
+from composer.model.quantity import Duration
+from composer.model.stack import PublishedPort, RestartPolicy
 
 _BOOKKEEPING = frozenset(
     {
@@ -58,6 +60,25 @@ def cause_of(found: Iterable[Difference]) -> str:
 
 def _plain(field: str, before: object, after: object) -> Iterable[str]:
     yield f"{field} changed from {shown(before)} to {shown(after)}"
+
+
+def _grace(_field: str, before: object, after: object) -> Iterable[str]:
+    assert isinstance(before, int)
+    assert isinstance(after, int)
+    yield f"stop_grace_period changed from {Duration(before)} to {Duration(after)}"
+
+
+def _record(field: str, before: object, after: object) -> Iterable[str]:
+    """A small record: its own fields, or that it came or went as a whole."""
+    word = _RECORD_WORDS.get(field, field)
+    if before is None or after is None:
+        yield f"{word} was {'added' if before is None else 'removed'}"
+        return
+    kind: type = type(before)
+    for attribute in attrs.fields(kind):
+        old, new = getattr(before, attribute.name), getattr(after, attribute.name)
+        if old != new:
+            yield f"{word} {attribute.name} changed from {shown(old)} to {shown(new)}"
 
 
 def _image(_field: str, before: object, after: object) -> Iterable[str]:
@@ -134,21 +155,20 @@ def shown(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, tuple):
         return "[" + ", ".join(shown(item) for item in value) + "]"
+    if isinstance(value, _PRINTABLE):
+        return str(value)
     kind: type = type(value)
     if attrs.has(kind):
-        if type(value).__str__ is not object.__str__ and type(value).__name__ in _PRINTABLE:
-            return str(value)
-        fields = ((field.name, getattr(value, field.name)) for field in attrs.fields(kind))
-        return " ".join(f"{name}={_word(item)}" for name, item in fields if item not in (None, "", (), False))
-    return _word(value)
-
-
-_PRINTABLE = frozenset({"PublishedPort", "RestartPolicy"})
-
-
-def _word(value: object) -> str:
+        fields = ((field, getattr(value, field.name)) for field in attrs.fields(kind))
+        said = [f"{field.name}={shown(item)}" for field, item in fields if item != field.default]
+        return " ".join(said) or "the default"
     return str(getattr(value, "value", value))
 
+
+_PRINTABLE = (PublishedPort, RestartPolicy)
+"""Values that print as they are written in a stack file."""
+
+_RECORD_WORDS = {"limits": "limit of"}
 
 _SENTENCES: dict[str, Callable[[str, object, object], Iterable[str]]] = {
     "image_id": _image,
@@ -160,4 +180,7 @@ _SENTENCES: dict[str, Callable[[str, object, object], Iterable[str]]] = {
     "cap_add": _collection,
     "cap_drop": _collection,
     "files": _material,
+    "healthcheck": _record,
+    LIMITS: _record,
+    "stop_grace_period": _grace,
 }

@@ -17,14 +17,20 @@ class Draft:
     def __init__(self) -> None:
         self._steps: list[Step] = []
         self._warnings: list[str] = []
+        # Bit n of an entry: the step waits for step n, be it directly or through others.
+        self._waits: list[int] = [0]
 
     def add(self, operation: Operation, cause: str, after: Iterable[int] = ()) -> int:
-        """Add a step; returns its id."""
-        step = Step(
-            id=len(self._steps) + 1, operation=operation, cause=cause, after=tuple(sorted(set(after)))
-        )
-        self._steps.append(step)
-        return step.id
+        """Add a step; returns its id.  What ``after`` says twice (#1, and #2 that needs #1) is said once."""
+        needed = set(after)
+        through = 0
+        for step in needed:
+            through |= self._waits[step]
+        direct = tuple(sorted(step for step in needed if not through >> step & 1))
+        made = Step(id=len(self._steps) + 1, operation=operation, cause=cause, after=direct)
+        self._steps.append(made)
+        self._waits.append(through | sum(1 << needs for needs in direct))
+        return made.id
 
     def warn(self, sentence: str) -> None:
         """Something the user should know that is no step."""

@@ -1,25 +1,25 @@
 """From what a stack wants and what exists to the smallest plan that makes them agree.
 
-The order of thought is fixed: images, networks, volumes, then services, each after what it depends
-on; names are sorted within.  So the same inputs give the same text, and golden tests can read it.
+First it is decided what becomes of every container (``planner.fate``), then the steps are laid out
+in a fixed order: images, networks, volumes, what goes (dependents first), networks that are replaced,
+what comes (dependencies first).  Names are sorted within, so the same inputs give the same text, and
+golden tests can read it.  A step only ever needs earlier ones: no plan has a cycle.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
 from composer import errors
 from composer.model.container import (
-    ContainerSpec,
     ContainerState,
     Health,
     NetworkSpec,
     Observed,
     ObservedContainer,
     ObservedNetwork,
-    Wish,
 )
 from composer.model.plan import (
     AwaitCondition,
@@ -37,9 +37,10 @@ from composer.model.plan import (
     UpdateLimits,
 )
 from composer.model.quantity import Duration
-from composer.model.stack import Condition, RestartKind, Service, Stack
-from composer.planner import desired, difference, order
+from composer.model.stack import Condition, MountKind, Service, Stack
+from composer.planner import claim, desired, difference, fate, order
 from composer.planner.draft import Draft
+from composer.planner.fate import Fate, Removal, Verdict
 
 
 @attrs.frozen(kw_only=True)
@@ -65,13 +66,14 @@ def after_builds(options: UpOptions) -> UpOptions:
 def plan_up(stack: Stack, observed: Observed, options: UpOptions) -> Plan:
     """Everything that must happen so that the stack is what its file says.
 
-    Raises ``UsageError`` for unknown services and ``ImageNotFound`` for images that nothing can make,
-    before anything changes.
+    Raises, before anything changes, ``UsageError`` for unknown services, ``ImageNotFound`` for images
+    that nothing can make, and ``ConflictError`` when a network must be replaced under a container
+    that is not part of this.
     """
     _check_names(stack, options)
-    chosen = options.services or tuple(stack.services)
-    selected = frozenset(chosen) if options.no_deps else order.with_dependencies(stack.services, chosen)
-    return _Reconciliation(stack, observed, options, selected, selected).plan()
+    chosen = frozenset(options.services or stack.services)
+    selected = chosen if options.no_deps else order.with_dependencies(stack.services, chosen)
+    return _Reconciliation(stack, observed, options, selected, chosen).plan()
 
 
 def plan_one_off(stack: Stack, observed: Observed, service: str, options: UpOptions) -> Plan:
@@ -79,8 +81,9 @@ def plan_one_off(stack: Stack, observed: Observed, service: str, options: UpOpti
 
     Its image, networks and volumes, and the services ``options.services`` (none when empty).
     """
-    selected = order.with_dependencies(stack.services, options.services)
-    return _Reconciliation(stack, observed, options, selected, selected | {service}).plan()
+    chosen = frozenset(options.services)
+    selected = order.with_dependencies(stack.services, chosen)
+    return _Reconciliation(stack, observed, options, selected, chosen, one_off=service).plan()
 
 
 def _check_names(stack: Stack, options: UpOptions) -> None:
@@ -90,18 +93,8 @@ def _check_names(stack: Stack, options: UpOptions) -> None:
         raise errors.UsageError(message, hint=f"There are: {', '.join(stack.services) or 'none'}.")
 
 
-@attrs.frozen(kw_only=True)
-class _Fate:
-    """What the plan does to one desired container: the steps that others may have to wait for."""
-
-    spec: ContainerSpec
-    existing: ObservedContainer | None
-    start: int | None = None
-    is_restarted: bool = False
-
-
 class _Reconciliation:
-    """The state of one plan in the making."""
+    """The state of one plan in the making: for each resource the step that others may have to wait for."""
 
     def __init__(
         self,
@@ -109,56 +102,74 @@ class _Reconciliation:
         observed: Observed,
         options: UpOptions,
         selected: frozenset[str],
-        resources_of: frozenset[str],
+        chosen: frozenset[str],
+        *,
+        one_off: str = "",
     ) -> None:
         self._stack = stack
         self._observed = observed
         self._options = options
-        self._selected = selected
-        self._resources_of = resources_of
+        self._one_off = frozenset({one_off} if one_off else ())
+        self._replaced, self._selected = _replaced_networks(stack, observed, selected, self._one_off)
+        self._chosen = chosen
         self._draft = Draft()
         self._builds: dict[str, int] = {}
         self._networks: dict[str, int] = {}
         self._volumes: dict[str, int] = {}
-        self._doomed_networks: dict[str, str] = {}
-        self._fates: dict[str, list[_Fate]] = {}
+        self._fates: dict[str, tuple[Fate, ...]] = {}
+        self._stops: dict[str, int] = {}
+        self._gone: list[tuple[ObservedContainer, int]] = []
+        self._starts: dict[str, int] = {}
         self._waits: dict[tuple[str, Condition], int] = {}
 
     def plan(self) -> Plan:
         self._plan_builds()
         if self._must_plan_again():
             return self._draft.plan(is_final=False)
+        wanted = fate.Wanted(
+            selected=self._selected,
+            chosen=self._chosen,
+            force_recreate=self._options.force_recreate,
+            scale=self._options.scale,
+            replaced_networks=self._replaced,
+        )
+        self._fates, surplus = fate.fates_of(self._stack, self._observed, wanted)
+        self._refuse_missing_images()
+        removals = (*self._orphans(), *surplus)
+        leaving = frozenset(removal.container.id for removal in removals)
+        fate.refuse_occupied(self._observed, self._replaced, leaving, self._selected)
         self._plan_networks()
         self._plan_volumes()
-        self._plan_orphans()
-        for name in order.dependencies_first(self._stack.services, self._selected):
-            self._plan_service(self._stack.services[name])
+        self._plan_removals(removals)
+        self._plan_replaced_networks()
+        for fates in self._fates.values():
+            for one in fates:
+                self._plan_container(one)
         if self._options.wait:
             self._plan_waiting()
         return self._draft.plan()
 
+    @property
+    def _users(self) -> frozenset[str]:
+        """The services whose images, networks and volumes are needed."""
+        return self._selected | self._one_off
+
     # ------------------------------------------------------------------ images
 
     def _plan_builds(self) -> None:
-        missing: list[str] = []
-        for name in sorted(self._resources_of):
-            service = self._stack.services[name]
-            reference = desired.image_reference(self._stack, service)
+        """One build per image name that is missing, or that is to be built again."""
+        builders = _builders(self._stack)
+        for name in sorted(self._users):
+            reference = desired.image_reference(self._stack, self._stack.services[name])
+            builder = builders.get(reference)
             is_there = reference in self._observed.images
-            if reference in self._builds or (is_there and not (self._options.build and service.build)):
+            if builder is None or builder.build is None or reference in self._builds:
                 continue
-            if service.build is None:
-                if not any(
-                    other.build and desired.image_reference(self._stack, other) == reference
-                    for other in self._stack.services.values()
-                ):
-                    missing.append(reference)
+            if is_there and not self._options.build:
                 continue
             cause = "a build was asked for" if is_there else "the image is missing"
-            operation = BuildImage(service=name, image=reference, build=service.build)
+            operation = BuildImage(service=builder.name, image=reference, build=builder.build)
             self._builds[reference] = self._draft.add(operation, cause)
-        if missing:
-            raise _not_found(missing)
 
     def _must_plan_again(self) -> bool:
         """Whether a container that exists will be judged by the outcome of a build."""
@@ -168,189 +179,142 @@ class _Reconciliation:
             if not container.spec.one_off and container.spec.service in self._selected
         )
 
+    def _refuse_missing_images(self) -> None:
+        """What exists runs on without its image's name; only what is made needs it."""
+        made = {one.spec.image for fates in self._fates.values() for one in fates if one.is_made}
+        made |= {desired.image_reference(self._stack, self._stack.services[name]) for name in self._one_off}
+        missing = sorted(made - self._observed.images.keys() - self._builds.keys())
+        if missing:
+            raise _not_found(missing)
+
     # ------------------------------------------------------------------ networks and volumes
 
     def _plan_networks(self) -> None:
-        used = {key for name in self._resources_of for key in self._stack.services[name].networks}
-        self._check_external(used)
-        for spec in desired.network_specs(self._stack):
-            if spec.key not in used:
-                continue
+        for spec in _used_networks(self._stack, self._users):
             there = self._observed.networks.get(spec.name)
             if there is None:
-                self._networks[spec.name] = self._draft.add(
-                    CreateNetwork(spec=spec), "the network does not exist"
-                )
-            elif change := _network_change(there, spec):
-                self._doomed_networks[spec.name] = change
-                self._replace_network(spec, change)
-            elif there.damage:
+                operation = CreateNetwork(spec=spec)
+                self._networks[spec.name] = self._draft.add(operation, "the network does not exist")
+            elif there.damage and spec.name not in self._replaced:
                 self._networks[spec.name] = self._draft.add(RepairNetwork(spec=there.spec), there.damage)
 
-    def _replace_network(self, spec: NetworkSpec, change: str) -> None:
-        """Containers on it go first; they are made again by their services."""
-        removals = []
-        for container in self._observed.containers:
-            if spec.name in container.spec.networks:
-                cause = f"network {spec.name} is replaced: {change}"
-                removals.append(self._remove(container, cause))
-        removed = self._draft.add(RemoveNetwork(name=spec.name), change, removals)
-        self._networks[spec.name] = self._draft.add(CreateNetwork(spec=spec), change, [removed])
-
-    def _check_external(self, used: set[str]) -> None:
-        for key in sorted(used):
-            definition = self._stack.networks[key]
-            if definition.external and definition.name not in self._observed.networks:
-                message = f"network {definition.name} is declared external, but does not exist"
-                raise errors.ConflictError(message, hint="Bring up the stack that owns it first.")
+    def _plan_replaced_networks(self) -> None:
+        """Everybody on it is gone by now; its removal waits for them."""
+        for spec in _used_networks(self._stack, self._users):
+            change = self._replaced.get(spec.name)
+            if change is not None:
+                gone = [step for container, step in self._gone if spec.name in container.spec.networks]
+                removed = self._draft.add(RemoveNetwork(name=spec.name), change, gone)
+                self._networks[spec.name] = self._draft.add(CreateNetwork(spec=spec), change, [removed])
 
     def _plan_volumes(self) -> None:
         used = {
             mount.source
-            for name in self._resources_of
+            for name in self._users
             for mount in self._stack.services[name].mounts
-            if mount.kind.value == "volume" and mount.source
+            if mount.kind is MountKind.VOLUME and mount.source
         }
         for spec in desired.volume_specs(self._stack):
             if spec.key not in used:
                 continue
             there = self._observed.volumes.get(spec.name)
             if there is None:
-                self._volumes[spec.name] = self._draft.add(
-                    CreateVolume(spec=spec), "the volume does not exist"
-                )
+                operation = CreateVolume(spec=spec)
+                self._volumes[spec.name] = self._draft.add(operation, "the volume does not exist")
             elif there.damage:
                 self._draft.warn(f"volume {spec.name} is made again, empty: {there.damage}")
                 self._volumes[spec.name] = self._draft.add(CreateVolume(spec=spec), there.damage)
-            elif there.spec.stack != spec.stack:
-                self._draft.warn(
-                    f"volume {spec.name} belongs to stack {there.spec.stack}; it is used as it is"
-                )
+            elif there.spec != spec:
+                self._draft.warn(f"volume {spec.name} is kept as it was made; its new labels are not applied")
 
-    # ------------------------------------------------------------------ orphans
+    # ------------------------------------------------------------------ what goes
 
-    def _plan_orphans(self) -> None:
-        known = self._stack.services.keys() | self._stack.inactive.keys()
-        orphans = [
-            container
-            for container in self._observed.containers
-            if container.spec.service not in known and not container.spec.one_off
+    def _orphans(self) -> tuple[Removal, ...]:
+        orphans = fate.orphans_of(self._stack, self._observed)
+        if self._options.remove_orphans or not orphans:
+            return orphans
+        names = ", ".join(removal.container.name for removal in orphans)
+        self._draft.warn(
+            f"orphan containers ({names}) belong to no service of this stack; --remove-orphans removes them"
+        )
+        return ()
+
+    def _plan_removals(self, removals: Iterable[Removal]) -> None:
+        for removal in removals:
+            self._remove(removal.container, removal.cause, [])
+        for name in reversed(self._fates):
+            for one in self._fates[name]:
+                if one.existing is None:
+                    continue
+                followers = self._stops_of_followers(name)
+                if one.verdict is Verdict.RESTART:
+                    self._stop(one.existing, one.cause, followers)
+                elif one.verdict is Verdict.RECREATE:
+                    self._remove(one.existing, one.cause, [*followers, *self._material_of(one)])
+
+    def _stops_of_followers(self, service: str) -> list[int]:
+        """Those who are restarted because of a dependency stop before it does."""
+        return [
+            self._stops[one.existing.id]
+            for name in order.dependents_of(self._stack.services, service)
+            if self._stack.services[name].depends_on[service].restart
+            for one in self._fates.get(name, ())
+            if one.existing is not None and one.existing.id in self._stops
         ]
-        if self._options.remove_orphans:
-            for container in orphans:
-                self._remove(container, f"the stack has no service {container.spec.service}")
-        elif orphans:
-            names = ", ".join(container.name for container in orphans)
-            self._draft.warn(
-                f"orphan containers ({names}) belong to no service of this stack; "
-                "--remove-orphans removes them"
-            )
 
-    # ------------------------------------------------------------------ services
+    def _material_of(self, one: Fate) -> list[int]:
+        """What must be there to make a container; nothing is removed before."""
+        steps = [self._volumes[mount.source] for mount in one.spec.mounts if mount.source in self._volumes]
+        return steps + ([self._builds[one.spec.image]] if one.spec.image in self._builds else [])
 
-    def _plan_service(self, service: Service) -> None:
-        count = self._options.scale.get(service.name, service.replicas)
-        fates = self._fates[service.name] = []
-        kept, surplus = self._existing(service.name, count)
-        for container, cause in surplus:
-            self._remove(container, cause)
-        for number in range(1, count + 1):
-            spec = desired.container_spec(self._stack, service, number, self._observed.images)
-            existing = kept.get(number)
-            if existing is not None and self._doomed(existing):
-                fates.append(self._create(service, spec, existing, self._doomed(existing), removed=True))
-            else:
-                fates.append(self._fate_of(service, spec, existing))
+    def _stop(self, container: ObservedContainer, cause: str, after: Iterable[int]) -> int:
+        operation = StopContainer(
+            id=container.id,
+            name=container.name,
+            service=container.spec.service,
+            grace=self._options.timeout,
+        )
+        step = self._stops[container.id] = self._draft.add(operation, cause, after)
+        return step
 
-    def _existing(
-        self, service: str, count: int
-    ) -> tuple[dict[int, ObservedContainer], list[tuple[ObservedContainer, str]]]:
-        """The newest whole container of each number, and those that are too many."""
-        kept: dict[int, ObservedContainer] = {}
-        surplus: list[tuple[ObservedContainer, str]] = []
-        for container in self._observed.containers:
-            if container.spec.service != service or container.spec.one_off:
-                continue
-            number = container.spec.number
-            if container.state is ContainerState.BROKEN:
-                surplus.append((container, "a former run left it half made"))
-            elif number > count:
-                surplus.append((container, f"the service is scaled to {count}"))
-            else:
-                older = kept.get(number)
-                if older is not None:
-                    surplus.append((older, "a newer container took its place"))
-                kept[number] = container
-        return kept, surplus
+    def _remove(self, container: ObservedContainer, cause: str, after: list[int]) -> None:
+        if container.may_run and container.state is not ContainerState.BROKEN:
+            after = [self._stop(container, cause, after)]
+        operation = RemoveContainer(id=container.id, name=container.name, service=container.spec.service)
+        self._gone.append((container, self._draft.add(operation, cause, after)))
 
-    def _doomed(self, container: ObservedContainer) -> str:
-        for network in sorted(container.spec.networks):
-            if network in self._doomed_networks:
-                return f"network {network} is replaced: {self._doomed_networks[network]}"
-        return ""
+    # ------------------------------------------------------------------ what comes
 
-    def _fate_of(self, service: Service, spec: ContainerSpec, existing: ObservedContainer | None) -> _Fate:
-        if existing is None:
-            return self._create(service, spec, None, f"service {service.name} has no container {spec.number}")
-        changes = difference.differences(existing.spec, spec)
-        if self._options.force_recreate:
-            return self._create(service, spec, existing, "recreation was asked for")
-        if changes and all(change.field == difference.LIMITS for change in changes) and existing.is_running:
-            cause = difference.cause_of(changes)
-            operation = UpdateLimits(
-                id=existing.id,
-                name=existing.name,
-                service=service.name,
-                limits=spec.limits,
-                spec=attrs.evolve(spec, image_id=existing.spec.image_id),
-            )
-            self._draft.add(operation, cause)
-            return self._keep(service, spec, existing)
-        if changes:
-            return self._create(service, spec, existing, difference.cause_of(changes))
-        return self._keep(service, spec, existing)
-
-    def _create(
-        self,
-        service: Service,
-        spec: ContainerSpec,
-        existing: ObservedContainer | None,
-        cause: str,
-        *,
-        removed: bool = False,
-    ) -> _Fate:
-        needed = [self._volumes[mount.source] for mount in spec.mounts if mount.source in self._volumes]
-        if spec.image in self._builds:
-            needed.append(self._builds[spec.image])
-        if existing is not None and not removed:
-            needed.append(self._remove(existing, cause, after=needed))
-        created = self._draft.add(CreateContainer(spec=spec), cause, needed)
-        start = None
-        if self._options.start:
-            start = self._start(service, spec, cause, [created])
-        return _Fate(spec=spec, existing=existing, start=start, is_restarted=existing is not None)
-
-    def _keep(self, service: Service, spec: ContainerSpec, existing: ObservedContainer) -> _Fate:
-        cause = self._restart_cause(service, existing)
-        if cause and existing.is_running:
-            stop = self._draft.add(self._stop(existing), cause)
-            start = self._start(service, spec, cause, [stop])
-            return _Fate(spec=spec, existing=existing, start=start, is_restarted=True)
-        if existing.is_running:
+    def _plan_container(self, one: Fate) -> None:
+        existing = one.existing
+        ready: list[int] = []
+        if one.update and existing is not None:
+            ready.append(self._update(one, existing))
+        if one.is_made:
+            predecessors = [
+                step
+                for container, step in self._gone
+                if container.name == one.spec.name and not container.spec.one_off
+            ]
+            after = [*predecessors, *self._material_of(one)]
+            ready.append(self._draft.add(CreateContainer(spec=one.spec), one.cause, after))
+        if one.verdict is Verdict.RESTART and existing is not None:
+            self._start(one, [*ready, self._stops[existing.id]])
+        elif one.verdict is not Verdict.KEEP and self._options.start:
+            self._start(one, ready)
+        elif one.verdict is Verdict.KEEP and existing is not None and existing.is_running:
             self._reconnect(existing)
-            return _Fate(spec=spec, existing=existing)
-        cause = _start_cause(existing)
-        if not cause or not self._options.start:
-            return _Fate(spec=spec, existing=existing)
-        return _Fate(spec=spec, existing=existing, start=self._start(service, spec, cause, []))
 
-    def _restart_cause(self, service: Service, existing: ObservedContainer) -> str:
-        if not existing.is_monitored:
-            return "its monitor is gone"
-        for needed, dependency in sorted(service.depends_on.items()):
-            if dependency.restart and any(fate.is_restarted for fate in self._fates.get(needed, ())):
-                return f"{needed}, which it depends on, is restarted"
-        return ""
+    def _update(self, one: Fate, existing: ObservedContainer) -> int:
+        operation = UpdateLimits(
+            id=existing.id,
+            name=existing.name,
+            service=one.service.name,
+            limits=one.spec.limits,
+            spec=attrs.evolve(one.spec, image_id=existing.spec.image_id),
+        )
+        after = [self._stops[existing.id]] if existing.id in self._stops else []
+        return self._draft.add(operation, one.update, after)
 
     def _reconnect(self, existing: ObservedContainer) -> None:
         for network in sorted(existing.spec.networks):
@@ -361,26 +325,33 @@ class _Reconciliation:
                 after = [self._networks[network]] if network in self._networks else []
                 self._draft.add(operation, f"network {network} was detached", after)
 
-    def _start(self, service: Service, spec: ContainerSpec, cause: str, after: list[int]) -> int:
-        needed = [*after, *(self._networks[name] for name in spec.networks if name in self._networks)]
-        for name, dependency in sorted(service.depends_on.items()):
-            for fate in self._fates.get(name, ()):
-                needed.extend(self._ready(fate, dependency.condition))
-        return self._draft.add(StartContainer(name=spec.name, service=service.name), cause, needed)
+    def _start(self, one: Fate, ready: Iterable[int]) -> None:
+        wants = claim.wanted_by(one.spec)
+        after = [
+            *ready,
+            *(self._networks[name] for name in one.spec.networks if name in self._networks),
+            *(step for holder, step in self._gone if wants.collides_with(claim.held_by(holder))),
+        ]
+        for name, dependency in sorted(one.service.depends_on.items()):
+            for needed in self._fates.get(name, ()):
+                after.extend(self._reached(needed, dependency.condition))
+        operation = StartContainer(name=one.spec.name, service=one.service.name)
+        self._starts[one.spec.name] = self._draft.add(operation, one.cause, after)
 
     # ------------------------------------------------------------------ waiting
 
-    def _ready(self, fate: _Fate, condition: Condition) -> list[int]:
+    def _reached(self, one: Fate, condition: Condition) -> list[int]:
         """The steps after which a container has reached a condition; none when it has already."""
+        start = self._starts.get(one.spec.name)
+        after = [] if start is None else [start]
         if condition is Condition.STARTED:
-            return [] if fate.start is None else [fate.start]
-        if fate.start is None and _has_reached(fate.existing, condition):
+            return after
+        if start is None and _has_reached(one.existing, condition):
             return []
-        key = (fate.spec.name, condition)
+        key = (one.spec.name, condition)
         if key not in self._waits:
-            operation = AwaitCondition(name=fate.spec.name, service=fate.spec.service, condition=condition)
+            operation = AwaitCondition(name=one.spec.name, service=one.spec.service, condition=condition)
             word = "healthy" if condition is Condition.HEALTHY else "completed"
-            after = [] if fate.start is None else [fate.start]
             self._waits[key] = self._draft.add(operation, f"it must be {word} first", after)
         return [self._waits[key]]
 
@@ -391,49 +362,52 @@ class _Reconciliation:
             for needed, dependency in service.depends_on.items()
             if dependency.condition is Condition.COMPLETED
         }
-        for name in order.dependencies_first(self._stack.services, self._selected):
+        for name, fates in self._fates.items():
             check = self._stack.services[name].healthcheck
-            for fate in self._fates[name]:
+            for one in fates:
                 if name in one_shots:
-                    self._ready(fate, Condition.COMPLETED)
+                    self._reached(one, Condition.COMPLETED)
                 elif check is not None and not check.disabled:
-                    self._ready(fate, Condition.HEALTHY)
-
-    # ------------------------------------------------------------------ removal
-
-    def _stop(self, container: ObservedContainer) -> StopContainer:
-        return StopContainer(
-            id=container.id,
-            name=container.name,
-            service=container.spec.service,
-            grace=self._options.timeout,
-        )
-
-    def _remove(self, container: ObservedContainer, cause: str, after: list[int] | None = None) -> int:
-        needed = list(after or ())
-        if container.state is not ContainerState.BROKEN:
-            needed = [self._draft.add(self._stop(container), cause, needed)] if container.may_run else needed
-        operation = RemoveContainer(id=container.id, name=container.name, service=container.spec.service)
-        return self._draft.add(operation, cause, needed)
+                    self._reached(one, Condition.HEALTHY)
 
 
-def _has_reached(container: ObservedContainer | None, condition: Condition) -> bool:
-    if container is None:
-        return False
-    if condition is Condition.HEALTHY:
-        return container.is_running and container.health is Health.HEALTHY
-    return container.state is ContainerState.EXITED and container.exit_code == 0
+def _builders(stack: Stack) -> dict[str, Service]:
+    """For each image that can be built the first service that says how."""
+    found: dict[str, Service] = {}
+    for _, service in sorted(stack.services.items()):
+        if service.build is not None:
+            found.setdefault(desired.image_reference(stack, service), service)
+    return found
 
 
-def _start_cause(container: ObservedContainer) -> str:
-    """Why a container that does not run must be started; "" when it has done its work."""
-    if container.state is ContainerState.CREATED:
-        return "it was created but never started"
-    if container.wish is Wish.STOPPED:
-        return "it was stopped"
-    if container.exit_code == 0 and container.spec.restart.kind in {RestartKind.NO, RestartKind.ON_FAILURE}:
-        return ""
-    return f"it exited with {container.exit_code}"
+def _used_networks(stack: Stack, services: Iterable[str]) -> tuple[NetworkSpec, ...]:
+    used = {key for name in services for key in stack.services[name].networks}
+    return tuple(spec for spec in desired.network_specs(stack) if spec.key in used)
+
+
+def _replaced_networks(
+    stack: Stack, observed: Observed, selected: frozenset[str], others: frozenset[str]
+) -> tuple[dict[str, str], frozenset[str]]:
+    """The networks whose definition changed, with what changed; and the services that this concerns.
+
+    A network cannot be replaced under a running container: every active service that is on it is
+    selected as well, which may bring in further networks.
+    """
+    while True:
+        replaced = {}
+        for spec in _used_networks(stack, selected | others):
+            there = observed.networks.get(spec.name)
+            if there is not None and (change := _network_change(there, spec)):
+                replaced[spec.name] = change
+        concerned = {
+            container.spec.service
+            for container in observed.containers
+            if not container.spec.one_off and container.spec.networks.keys() & replaced.keys()
+        }
+        extended = selected | (concerned & stack.services.keys())
+        if extended == selected:
+            return replaced, selected
+        selected = extended
 
 
 def _network_change(there: ObservedNetwork, spec: NetworkSpec) -> str:
@@ -444,9 +418,17 @@ def _network_change(there: ObservedNetwork, spec: NetworkSpec) -> str:
     return ""
 
 
+def _has_reached(container: ObservedContainer | None, condition: Condition) -> bool:
+    if container is None:
+        return False
+    if condition is Condition.HEALTHY:
+        return container.is_running and container.health is Health.HEALTHY
+    return container.state is ContainerState.EXITED and container.exit_code == 0
+
+
 def _not_found(missing: list[str]) -> errors.ImageNotFound:
     plural = "images are" if len(missing) > 1 else "image is"
-    message = f"{plural} not in the store: {', '.join(sorted(set(missing)))}"
+    message = f"{plural} not in the store: {', '.join(missing)}"
     hint = (
         f"Make one with `composer image bootstrap {missing[0]}`, or bring one in with "
         "`composer image import FILE NAME`; there is no registry client yet."

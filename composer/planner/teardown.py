@@ -10,30 +10,25 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from composer.model.container import ContainerState, Observed, ObservedContainer
-from composer.model.plan import (
-    Plan,
-    RemoveContainer,
-    RemoveImage,
-    RemoveNetwork,
-    RemoveVolume,
-    StopContainer,
-)
+from composer.model.plan import Plan, RemoveContainer, RemoveImage, RemoveNetwork, RemoveVolume
 from composer.model.quantity import Duration
-from composer.planner import desired, order
+from composer.planner import desired
 from composer.planner.draft import Draft
+from composer.planner.stopping import stop_dependents_first
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from composer.model.stack import Service, Stack
+    from composer.model.container import Observed
+    from composer.model.stack import Stack
 
 CAUSE = "the stack is taken down"
 
 
 @attrs.frozen(kw_only=True)
 class DownOptions:
-    """What ``down`` was asked for; ``images`` is ``local`` (built, unnamed), ``all`` or ``None``."""
+    """What ``down`` was asked for; ``images`` is ``local`` (built, unnamed), ``all`` or ``None``.
+
+    ``remove_orphans`` is accepted for Docker Compose's sake: orphans go in any case.
+    """
 
     volumes: bool = False
     remove_orphans: bool = False
@@ -43,44 +38,32 @@ class DownOptions:
 
 
 def plan_down(stack: Stack | None, observed: Observed, options: DownOptions) -> Plan:
-    """Stop by level, remove, then networks, volumes and images.  ``stack`` only gives the order."""
+    """Stop dependents first, remove, then networks, volumes and images.
+
+    ``stack`` gives only the order and the images; without it everything stops at once.  With
+    ``options.services`` only their containers go.
+    """
     draft = Draft()
-    services: Mapping[str, Service] = {**stack.services, **stack.inactive} if stack else {}
+    services = {**stack.services, **stack.inactive} if stack else {}
     doomed = [
         container
         for container in observed.containers
         if not options.services or container.spec.service in options.services
     ]
-    stops: dict[str, list[int]] = {}
-    removals: list[int] = []
-    names = {container.spec.service for container in doomed}
-    for name in reversed(order.dependencies_first(services, names)):
-        waits = [step for other in order.dependents_of(services, name) for step in stops.get(other, ())]
-        members = [container for container in doomed if container.spec.service == name]
-        removals += [_remove(draft, member, options.timeout, waits, stops) for member in members]
+    stops = stop_dependents_first(draft, services, doomed, options.timeout, CAUSE)
+    removals = [
+        draft.add(
+            RemoveContainer(id=container.id, name=container.name, service=container.spec.service),
+            CAUSE,
+            [stops[container.id]] if container.id in stops else [],
+        )
+        for container in doomed
+    ]
     if not options.services:
         # Networks need only that nobody is on them any more: they go while directories are deleted.
-        stopped = [step for steps in stops.values() for step in steps]
-        _plan_resources(draft, observed, options, stopped, removals)
+        _plan_resources(draft, observed, options, list(stops.values()), removals)
         _plan_images(draft, stack, observed, options, removals)
     return draft.plan()
-
-
-def _remove(
-    draft: Draft,
-    container: ObservedContainer,
-    timeout: Duration | None,
-    waits: list[int],
-    stops: dict[str, list[int]],
-) -> int:
-    after = list(waits)
-    service = container.spec.service
-    if container.may_run and container.state is not ContainerState.BROKEN:
-        operation = StopContainer(id=container.id, name=container.name, service=service, grace=timeout)
-        stop = draft.add(operation, CAUSE, waits)
-        stops.setdefault(service, []).append(stop)
-        after = [stop]
-    return draft.add(RemoveContainer(id=container.id, name=container.name, service=service), CAUSE, after)
 
 
 def _plan_resources(
@@ -99,8 +82,10 @@ def _plan_images(
 ) -> None:
     if options.images is None or stack is None:
         return
-    for service in stack.services.values():
-        reference = desired.image_reference(stack, service)
-        is_meant = options.images == "all" or (service.build is not None and service.image is None)
-        if is_meant and reference in observed.images:
-            draft.add(RemoveImage(image=reference), "its removal was asked for", after)
+    meant = {
+        desired.image_reference(stack, service)
+        for service in (*stack.services.values(), *stack.inactive.values())
+        if options.images == "all" or (service.build is not None and service.image is None)
+    }
+    for reference in sorted(meant & observed.images.keys()):
+        draft.add(RemoveImage(image=reference), "its removal was asked for", after)

@@ -1,7 +1,7 @@
 """Plans read as text: what a user sees for the usual events in the life of a stack.
 
-Each case says what happened; its ``.txt`` beside this file is the plan.  ``pytest --golden`` is not
-needed to change one: delete the file, run, and review what was written.
+Each case says what happened; its ``.txt`` beside this file is the plan.  To change
+one: delete the file, run, and review what was written.
 """
 
 from __future__ import annotations
@@ -152,6 +152,41 @@ def build_asked_for_while_it_runs() -> Plan:
     world = World()
     world.apply(up(wanted, world.observed))
     return up(wanted, world.observed, build=True)
+
+
+@case
+def image_that_another_service_builds() -> Plan:
+    wanted = stack(service("api", image="app"), service("worker", image="app", build=Build(context="/stack")))
+    return up(wanted, World({}).observed, services=("api",))
+
+
+@case
+def renamed_service_keeps_its_port() -> Plan:
+    ports = (PublishedPort(target=80, published=8080),)
+    world = running(stack(service("site", ports=ports)))
+    return up(stack(service("app", ports=ports)), world.observed, remove_orphans=True)
+
+
+@case
+def changed_network_concerns_who_is_on_it() -> Plan:
+    before = stack(service("web"), service("db"))
+    after = attrs.evolve(
+        before, networks={"default": attrs.evolve(before.networks["default"], internal=True)}
+    )
+    return up(after, running(before).observed, services=("web",))
+
+
+@case
+def waiting_for_everything() -> Plan:
+    wanted = stack(service("web", healthcheck=check()), service("worker"))
+    return up(wanted, World().observed, wait=True)
+
+
+@case
+def start_after_stop() -> Plan:
+    world = running(shop())
+    world.apply(lifecycle.plan_stop(shop(), world.observed, (), None))
+    return lifecycle.plan_start(shop(), world.observed, ())
 
 
 @case
