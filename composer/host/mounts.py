@@ -44,11 +44,16 @@ def needs_private_namespace() -> bool:
 
 
 def enter_private_namespace() -> None:
-    """Move this process into its own mount namespace; must be called while it has one thread."""
+    """Move this process into its own mount namespace; must be called while it has one thread.
+
+    In the place of a hybrid layout's v2 mount comes an empty tmpfs: crun makes a directory there for
+    every container, which would otherwise stay on the host's own tmpfs, out of sight, for ever.
+    """
     _check(_libc.unshare(CLONE_NEWNS), "unshare", "the mount namespace")
     mount("none", "/", "", MS_REC | MS_SLAVE)
     if needs_private_namespace():
         _check(_libc.umount2(UNIFIED.encode(), MNT_DETACH), "umount", UNIFIED)
+        mount("tmpfs", UNIFIED, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700,size=16m")
 
 
 def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:

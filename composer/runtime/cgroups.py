@@ -7,13 +7,13 @@ nothing of ours is left once it is removed.
 from __future__ import annotations
 
 import functools
-import os
+import shutil
 import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from composer.host import process
+from composer.host import mounts, process
 from composer.model import names
 from composer.runtime.defaults import PIDS_LIMIT
 
@@ -35,19 +35,12 @@ def hierarchies() -> tuple[Path, ...]:
     if (ROOT / "cgroup.controllers").exists():
         return (ROOT,)
     found = []
-    with open("/proc/self/mounts", encoding="utf-8", errors="replace") as mounts:
-        for line in mounts:
+    with open("/proc/thread-self/mounts", encoding="utf-8", errors="replace") as table:
+        for line in table:
             fields = line.split(" ")
             if fields[2] in ("cgroup", "cgroup2") and fields[1].startswith(str(ROOT)):
                 found.append(Path(fields[1]))
     return tuple(found)
-
-
-def layout() -> str:
-    """``v2``, ``hybrid`` or ``v1``."""
-    if (ROOT / "cgroup.controllers").exists():
-        return "v2"
-    return "hybrid" if (ROOT / "unified").is_dir() and os.path.ismount(ROOT / "unified") else "v1"
 
 
 def _processes(path: str) -> set[int]:
@@ -75,8 +68,12 @@ def kill_all(path: str) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove the cgroup from every hierarchy; waits (bounded) for its processes to be gone."""
+    """Remove the cgroup from every hierarchy, its children first; waits (bounded) for its processes."""
     deadline = time.monotonic() + REMOVAL_DEADLINE
+    shadow = Path(mounts.UNIFIED)
+    if shadow not in hierarchies():
+        # Where the v2 mount is hidden from crun, it keeps a directory with a plain file all the same.
+        shutil.rmtree(shadow / path.lstrip("/"), ignore_errors=True)
     for hierarchy in hierarchies():
         directory = hierarchy / path.lstrip("/")
         while True:

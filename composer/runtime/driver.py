@@ -26,7 +26,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import attrs
@@ -45,14 +45,14 @@ from composer.model.protocols import (
     StepRequest,
 )
 from composer.model.stack import Limits
-from composer.runtime import cgroups, conmon, defaults, oci, seccomp, spec, targets, users
+from composer.runtime import capture, cgroups, conmon, defaults, oci, seccomp, spec, targets, users
 
 MOST_OUTPUT = 64 * 1024
 """Bytes of an exec's output that are kept (health probes)."""
 
 _INIT_PROGRAMS = ("tini-static", "tini", "catatonit", "docker-init", "dumb-init")
-_RELEASED = ("config.json", "hosts", "hostname", "resolv.conf", "identity", "conmon.identity", "pid",
-             "conmon.pid", "attach", "ctl", "winsz")  # fmt: skip
+_MATERIAL = ("files", "files.new")
+"""What ``release`` leaves in a bundle."""
 
 
 class OciRuntime:
@@ -81,17 +81,18 @@ class OciRuntime:
         """Put config and secret content below ``files/``, complete or not at all."""
         directory = self._bundle(container_id) / "files"
         staging = directory.with_name("files.new")
-        shutil.rmtree(staging, ignore_errors=True)
-        staging.mkdir(mode=0o711, parents=True)
-        for file in files:
-            path = staging / _file_name(file.target)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as opened:
-                opened.write(file.content)
-                os.fchown(opened.fileno(), file.uid, file.gid)
-                os.fchmod(opened.fileno(), file.mode & 0o7777)
-        shutil.rmtree(directory, ignore_errors=True)
-        staging.rename(directory)
+        with _translated("cannot write configs and secrets"):
+            shutil.rmtree(staging, ignore_errors=True)
+            staging.mkdir(mode=0o711, parents=True)
+            for file in files:
+                path = staging / _file_name(file.target)
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "wb") as opened:
+                    opened.write(file.content)
+                    os.fchown(opened.fileno(), file.uid, file.gid)
+                    os.fchmod(opened.fileno(), file.mode & 0o7777)
+            shutil.rmtree(directory, ignore_errors=True)
+            staging.rename(directory)
 
     def has_files(self, container_id: str) -> bool:
         """Whether the material is there."""
@@ -105,10 +106,9 @@ class OciRuntime:
             self._ending.discard(request.id)
         self.release(request.id)
         bundle = self._bundle(request.id)
-        (bundle / "rootfs").mkdir(mode=0o700, parents=True, exist_ok=True)
-        (bundle / "exit").mkdir(mode=0o700, exist_ok=True)
-        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
+        with _translated(f"{request.spec.name}: cannot prepare the container"):
+            for directory in (bundle / "rootfs", bundle / "exit", self._state):
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             mounts.mount_overlay(bundle / "rootfs", request.layers, request.upper, request.work)
             try:
                 config = self._config(request, bundle)
@@ -129,9 +129,6 @@ class OciRuntime:
             finally:
                 # The container has its own copy of the mount by now.
                 mounts.unmount(bundle / "rootfs")
-        except OSError as error:
-            message = f"{request.spec.name}: cannot prepare the container: {error}"
-            raise errors.RuntimeFailure(message) from error
         return self._record_identities(request, bundle, pid)
 
     def _record_identities(self, request: ContainerRequest, bundle: Path, pid: int) -> ProcessIdentity:
@@ -252,7 +249,12 @@ class OciRuntime:
             process.send_signal(identity, signal_number)
 
     def kill_all(self, container_id: str) -> None:
-        """SIGKILL everything in the container's cgroup."""
+        """SIGKILL everything in the container's cgroup.
+
+        The first process by its identity as well: with it dies all of its pid namespace, even what a
+        privileged container moved to other cgroups.
+        """
+        self.kill(container_id, signal.SIGKILL)
         cgroups.kill_all(cgroups.path_of(container_id, self._paths.key))
 
     def descriptor_of(self, container_id: str) -> int | None:
@@ -315,20 +317,11 @@ class OciRuntime:
         state = self._state / container_id
         if not bundle.exists() and not state.exists():
             return
-        path = cgroups.path_of(container_id, self._paths.key)
-        cgroups.kill_all(path)
-        cgroups.remove(path)
+        self.kill_all(container_id)
+        cgroups.remove(cgroups.path_of(container_id, self._paths.key))
         shutil.rmtree(state, ignore_errors=True)
         mounts.unmount(bundle / "rootfs")
-        for name in _RELEASED:
-            (bundle / name).unlink(missing_ok=True)
-        shutil.rmtree(bundle / "exit", ignore_errors=True)
-        for leftover in bundle.glob("exec-*.json"):
-            leftover.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            (bundle / "rootfs").rmdir()
-        if not (bundle / "files").exists():
-            shutil.rmtree(bundle, ignore_errors=True)
+        _empty(bundle)
         process.reap_orphans()
 
     def remove(self, container_id: str) -> None:
@@ -336,7 +329,9 @@ class OciRuntime:
         self.release(container_id)
         with self._executing_lock:
             self._ending.discard(container_id)
-        shutil.rmtree(self._bundle(container_id), ignore_errors=True)
+        for name in _MATERIAL:
+            shutil.rmtree(self._bundle(container_id) / name, ignore_errors=True)
+        _empty(self._bundle(container_id))
 
     # ------------------------------------------------------------------ change, exec
 
@@ -351,35 +346,23 @@ class OciRuntime:
     def execute(self, container_id: str, request: ExecRequest, *, seconds: float) -> ExecResult:
         """Run a process in the container, capture its output, kill it after ``seconds``."""
         arguments = self.execute_arguments(container_id, request)
-        pid_file = Path(_process_file(arguments)).with_suffix(".pid")
+        process_file = Path(_process_file(arguments))
+        pid_file = process_file.with_suffix(".pid")
         arguments = (*arguments[:-1], f"--pid-file={pid_file}", arguments[-1])
         try:
             with self._executing_lock:
                 if container_id in self._ending:
                     return ExecResult(exit_code=None, output=b"")
-                done = subprocess.Popen(
-                    arguments,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    env=process.ENVIRONMENT,
-                    cwd="/",
-                )
-                self._executing.setdefault(container_id, set()).add(done)
+                running = capture.spawn(arguments)
+                self._executing.setdefault(container_id, set()).add(running)
             try:
-                output, _ = done.communicate(timeout=seconds)
-            except subprocess.TimeoutExpired:
-                _kill_pid_in(pid_file)
-                done.kill()
-                output, _ = done.communicate()
-                return ExecResult(exit_code=None, output=output[:MOST_OUTPUT])
+                return capture.result_of(running, pid_file, seconds=seconds, most=MOST_OUTPUT)
             finally:
                 with self._executing_lock:
-                    self._executing.get(container_id, set()).discard(done)
-            return ExecResult(exit_code=done.returncode, output=output[:MOST_OUTPUT])
+                    self._executing.get(container_id, set()).discard(running)
         finally:
             pid_file.unlink(missing_ok=True)
-            Path(_process_file(arguments)).unlink(missing_ok=True)
+            process_file.unlink(missing_ok=True)
 
     def end_executions(self, container_id: str) -> None:
         """Kill the runtime processes of executions (probes) that are under way; begin no others.
@@ -401,8 +384,10 @@ class OciRuntime:
             raise errors.OperationFailed(message, hint="See `composer ps --all`.")
         config = json.loads((bundle / "config.json").read_bytes())
         described = self._exec_process(identity.pid, config, request)
+        _sweep_process_files(bundle)
         path = bundle / f"exec-{os.getpid()}-{threading.get_ident()}.json"
-        path.write_text(json.dumps(described))
+        with _translated("cannot describe the process"):
+            path.write_text(json.dumps(described))
         terminal = ("--tty",) if request.tty else ()
         return (
             self.choice.path,
@@ -448,25 +433,32 @@ class OciRuntime:
         self.sweep_steps()
         self.release(request.id)
         bundle = self._bundle(request.id)
-        (bundle / "rootfs").mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mounts.mount_overlay(bundle / "rootfs", request.layers, request.upper, request.work)
         try:
-            config = self._step_config(request, bundle)
-            (bundle / "config.json").write_text(json.dumps(config))
-            return self._run_to_end(request.id, bundle, say, interrupt)
+            with _translated("cannot prepare the build step"):
+                (bundle / "rootfs").mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+                mounts.mount_overlay(bundle / "rootfs", request.layers, request.upper, request.work)
+                root = os.open(bundle / "rootfs", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                with targets.stubs(root, "the build step"):
+                    with _translated("cannot prepare the build step"):
+                        config = self._step_config(request, bundle, root)
+                        (bundle / "config.json").write_text(json.dumps(config))
+                    return capture.run_to_end(
+                        [self.choice.path, f"--root={self._state}", "run", f"--bundle={bundle}", request.id],
+                        say,
+                        interrupt,
+                        lambda: self.kill_all(request.id),
+                    )
+            finally:
+                os.close(root)
         finally:
             self.release(request.id)
 
-    def _step_config(self, request: StepRequest, bundle: Path) -> spec.Config:
-        root = os.open(bundle / "rootfs", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            user = users.resolve_in(root, request.user)
-            targets.prepare_system(root, "the build step")
-            placed = _step_files(root, bundle, request)
-            working_dir = _working_directory(root, request.working_dir)
-        finally:
-            os.close(root)
+    def _step_config(self, request: StepRequest, bundle: Path, root: int) -> spec.Config:
+        user = users.resolve_in(root, request.user)
+        placed = _step_files(bundle, request)
+        working_dir = _working_directory(root, request.working_dir)
         environment = {"PATH": defaults.PATH, "HOSTNAME": "buildkitsandbox", "HOME": user.home}
         environment.update(request.environment)
         profile, annotations = self._seccomp(defaults.CAPABILITIES)
@@ -487,31 +479,6 @@ class OciRuntime:
                 facts=_facts(),
             )
         )
-
-    def _run_to_end(
-        self, step_id: str, bundle: Path, say: Callable[[bytes], None], interrupt: Interrupt
-    ) -> int:
-        running = subprocess.Popen(
-            [self.choice.path, f"--root={self._state}", "run", f"--bundle={bundle}", step_id],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=process.ENVIRONMENT,
-            cwd="/",
-        )
-        forget = interrupt.on_set(lambda: self.kill_all(step_id))
-        try:
-            assert running.stdout is not None
-            while chunk := os.read(running.stdout.fileno(), 65536):
-                say(chunk)
-            running.stdout.close()
-            code = running.wait()
-        finally:
-            forget()
-        if interrupt.is_set:
-            message = "the build was stopped"
-            raise errors.Interrupted(message)
-        return code if code >= 0 else 128 - code
 
     def sweep_steps(self) -> None:
         """Remove the build steps of builders that were killed (``build-<pid>-...``)."""
@@ -588,16 +555,45 @@ def _our_binds(bundle: Path) -> tuple[spec.PlacedMount, ...]:
     )
 
 
-def _step_files(root: int, bundle: Path, request: StepRequest) -> tuple[spec.PlacedMount, ...]:
-    """Hosts and resolv.conf of a build step; only those whose target is no link of the image's."""
+def _step_files(bundle: Path, request: StepRequest) -> tuple[spec.PlacedMount, ...]:
+    """Hosts and resolv.conf of a build step."""
     resolver = "".join(f"nameserver {address}\n" for address in request.name_servers)
     _write_world_readable(bundle / "resolv.conf", resolver)
     _write_world_readable(bundle / "hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost\n")
-    targets.prepare_our_files(root)
     return tuple(
         spec.PlacedMount(source=str(bundle / name), target=f"/etc/{name}")
         for name in ("resolv.conf", "hosts")
     )
+
+
+def _empty(bundle: Path) -> None:
+    """Delete a bundle but for its material; the root's directory only when nothing is mounted there."""
+    try:
+        entries = list(os.scandir(bundle))
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        if entry.name in _MATERIAL:
+            continue
+        with contextlib.suppress(OSError):
+            if entry.name == "rootfs":
+                os.rmdir(entry.path)
+            elif entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
+                os.unlink(entry.path)
+    with contextlib.suppress(OSError):
+        bundle.rmdir()
+
+
+@contextlib.contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Answers of the kernel as errors of ours."""
+    try:
+        yield
+    except OSError as error:
+        message = f"{what}: {error}"
+        raise errors.RuntimeFailure(message) from error
 
 
 def _write_identity(path: Path, identity: ProcessIdentity) -> None:
@@ -622,13 +618,12 @@ def _monitor_pid(bundle: Path) -> int:
         return 0
 
 
-def _kill_pid_in(path: Path) -> None:
-    try:
-        identity = process.identity_of(int(path.read_text("ascii")))
-    except (OSError, ValueError):
-        return
-    if identity is not None:
-        process.send_signal(identity, signal.SIGKILL)
+def _sweep_process_files(bundle: Path) -> None:
+    """Forget the process files of callers that became the process (``composer exec``) and ended."""
+    for path in bundle.glob("exec-*"):
+        pid = path.name.split("-")[1]
+        if pid.isdecimal() and process.identity_of(int(pid)) is None:
+            path.unlink(missing_ok=True)
 
 
 def _process_file(arguments: Sequence[str]) -> str:

@@ -8,8 +8,13 @@ gets the resolved path.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import attrs
 
 from composer import errors
 from composer.host import descriptor
@@ -21,34 +26,98 @@ OUR_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 """Files we mount over: a link there is replaced, never followed."""
 
 
-def prepare_system(root: int, name: str) -> None:
+@attrs.frozen(kw_only=True)
+class _Stub:
+    """Something we made to mount over: an empty directory or file, perhaps in place of a link."""
+
+    parent: int
+    name: str
+    is_directory: bool = False
+    replaced_link: str | None = None
+
+    def undo(self) -> None:
+        """Take it away again where it still is as we made it."""
+        with contextlib.suppress(OSError):
+            if self.is_directory:
+                os.rmdir(self.name, dir_fd=self.parent)
+                return
+            status = os.stat(self.name, dir_fd=self.parent, follow_symlinks=False)
+            if not stat.S_ISREG(status.st_mode) or status.st_size:
+                return
+            os.unlink(self.name, dir_fd=self.parent)
+            if self.replaced_link is not None:
+                os.symlink(self.replaced_link, self.name, dir_fd=self.parent)
+
+
+def prepare_system(root: int, name: str) -> tuple[_Stub, ...]:
     """Make ``/proc``, ``/dev`` and ``/sys`` where missing; refuse anything but directories."""
+    made = []
     for path in SYSTEM_DIRECTORIES:
         kind = descriptor.kind_at(root, path)
         if kind == 0:
             os.mkdir(path.lstrip("/"), 0o755, dir_fd=root)
+            made.append(_Stub(parent=root, name=path.lstrip("/"), is_directory=True))
         elif not stat.S_ISDIR(kind):
             message = f"{name}: the image has no directory at {path}, but something else"
             raise errors.HostileLayer(message, hint="Mounting there could lead out of the container.")
+    return tuple(made)
 
 
 def prepare_our_files(root: int) -> None:
     """Empty regular files to mount ``/etc/hosts`` and its kin over."""
     directory = descriptor.make_directories(root, "etc")
     try:
-        for path in OUR_FILES:
-            name = path.rpartition("/")[2]
-            kind = descriptor.kind_at(directory, name)
-            if kind and not stat.S_ISREG(kind):
-                if stat.S_ISDIR(kind):
-                    message = f"the image has a directory at {path}"
-                    raise errors.HostileLayer(message)
-                os.unlink(name, dir_fd=directory)
-                kind = 0
-            if not kind:
-                os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644, dir_fd=directory))
+        _make_our_files(directory)
     finally:
         os.close(directory)
+
+
+def _make_our_files(directory: int) -> tuple[_Stub, ...]:
+    made = []
+    for path in OUR_FILES:
+        name = path.rpartition("/")[2]
+        kind = descriptor.kind_at(directory, name)
+        link = None
+        if kind and not stat.S_ISREG(kind):
+            if stat.S_ISDIR(kind):
+                message = f"the image has a directory at {path}"
+                raise errors.HostileLayer(message)
+            link = os.readlink(name, dir_fd=directory) if stat.S_ISLNK(kind) else None
+            os.unlink(name, dir_fd=directory)
+            kind = 0
+        if not kind:
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644, dir_fd=directory))
+            made.append(_Stub(parent=directory, name=name, replaced_link=link))
+    return tuple(made)
+
+
+@contextmanager
+def stubs(root: int, name: str) -> Iterator[None]:
+    """All of the above for a build step, whose root becomes a layer: undone when the step has ended.
+
+    The step may rename ``/etc``; what is undone is found through its descriptor.
+    """
+    made = list(prepare_system(root, name))
+    has_directory = descriptor.kind_at(root, "/etc") != 0
+    directory = descriptor.make_directories(root, "etc")
+    try:
+        before = os.stat(directory)
+        made += _make_our_files(directory)
+        between = os.stat(directory)
+        try:
+            yield
+        finally:
+            is_untouched = os.stat(directory).st_mtime_ns == between.st_mtime_ns
+            for stub in made:
+                stub.undo()
+            if is_untouched:
+                # An O_PATH descriptor takes no times itself (open(2)).
+                times = (before.st_atime_ns, before.st_mtime_ns)
+                os.utime(f"/proc/self/fd/{directory}", ns=times)
+    finally:
+        os.close(directory)
+    if not has_directory:
+        _Stub(parent=root, name="etc", is_directory=True).undo()
 
 
 def prepare(root: int, target: str, *, is_directory: bool) -> str:
