@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable
 
 from composer import errors
+from composer.stackfile.casts import CASTS
 from composer.stackfile.tree import Node, Path, problem
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -119,29 +120,44 @@ def _braced(body: str, lookup: Lookup, on_unset: Callable[[str], None], depth: i
 def interpolate_tree(
     root: Node, lookup: Lookup, on_unset: Callable[[str, Node], None]
 ) -> list[errors.Problem]:
-    """Interpolate every scalar value in place.  Returns all problems."""
+    """Interpolate every scalar value in place, and cast where a number or boolean is wanted.
+
+    Returns all problems.
+    """
     problems: list[errors.Problem] = []
     characters = 0
 
     def visit(node: Node, path: Path) -> None:
         nonlocal characters
-        if isinstance(node.value, dict):
-            for key, child in node.value.items():
-                visit(child, (*path, key))
-        elif isinstance(node.value, list):
-            for index, child in enumerate(node.value):
+        value = node.value
+        if isinstance(value, dict):
+            for key, child in value.items():
+                if not isinstance(child.value, int | float | None):
+                    visit(child, (*path, key))
+        elif isinstance(value, list):
+            for index, child in enumerate(value):
                 visit(child, (*path, index))
-        elif isinstance(node.value, str) and "$" in node.value and characters <= MOST_CHARACTERS:
+        elif isinstance(value, str) and "$" in value and characters <= MOST_CHARACTERS:
             try:
-                text = interpolate(node.value, lookup, lambda name: on_unset(name, node))
+                text = interpolate(value, lookup, lambda name: on_unset(name, node))
             except InterpolationError as error:
-                problems.append(problem(node, path, str(error), hint="Write $$ for a dollar sign."))
+                problems.append(problem(node, path, str(error), hint=_hint(error)))
                 return
-            node.value = text
+            node.written, node.value = value, text
             characters += len(text)
             if characters > MOST_CHARACTERS:
                 message = f"the variables of this file stand for more than {MOST_CHARACTERS} characters"
                 problems.append(problem(node, path, message))
 
     visit(root, ())
+    for node, path, cast in CASTS.select(root):
+        if isinstance(node.value, str):
+            try:
+                node.value = cast(node.value)
+            except ValueError as error:
+                problems.append(problem(node, path, str(error)))
     return problems
+
+
+def _hint(error: InterpolationError) -> str:
+    return "" if "required variable" in str(error) else "Write $$ for a dollar sign."
