@@ -124,7 +124,9 @@ class Assembler:
         raise_if((schema.problems_in(root) if self._options.check else []) or found)
         if isinstance(root.value, dict) and root.value.pop("version", None) is not None:
             self._warn(f"{file}: the attribute `version` is obsolete, it is ignored; remove it")
-        raise_if([*canonical.canonicalise(root), *unicity.enforce(root)])
+        raise_if(
+            [*canonical.canonicalise(root, lenient=not self._options.interpolate), *unicity.enforce(root)]
+        )
         return root
 
     def _interpolate(self, document: Node, file: str, scope: Scope) -> None:
@@ -161,7 +163,7 @@ class Assembler:
             found.append(problem(where, (), f"{file} has no services"))
             return None
         found += unicity.enforce(root)
-        found += canonical.canonicalise(root)
+        found += canonical.canonicalise(root, lenient=not self._options.interpolate)
         directory = os.path.dirname(file)
         base = directory if self._options.resolve_paths else os.path.relpath(directory, scope.directory)
         if found:
@@ -266,9 +268,8 @@ def _resolve_variables(root: Node, variables: Variables) -> None:
     """``KEY`` without a value takes that of the stack it is written in: an included one has its own."""
     for node, _, _ in _OPEN_VARIABLES.select(root):
         for key, child in node.entries():
-            if child.value is None and (value := variables.get(key)) is not None:
-                child.value = value
+            normalise.take_from_variable(child, key, variables.get)
         for item in node.items():
             name = scalar_text(item.value)
             if "=" not in name and (value := variables.get(name)) is not None:
-                item.value = f"{name}={value}"
+                item.value, item.written = f"{name}={value}", f"{name}=${{{name}}}"

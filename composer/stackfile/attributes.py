@@ -54,6 +54,16 @@ class Ulimit(Struct):
         return super().emit(node, style) if isinstance(node.value, dict) or not node.value else node.value
 
 
+class EnvFile(Struct):
+    """A file of variables; one that must be there and is of the usual format is its path."""
+
+    def emit(self, node: Node, style: str) -> object:
+        """The path, or path and what is unusual."""
+        data = super().emit(node, style)
+        is_usual = data.get("required", True) and "format" not in data
+        return data.get("path", "") if is_usual else data
+
+
 _GRANTS = List(Struct({"source": TEXT, "target": TEXT, "uid": TEXT, "gid": TEXT, "mode": MODE}))
 _DEVICE_REQUESTS = List(
     Struct(
@@ -232,7 +242,7 @@ SERVICE = Struct(
         "entrypoint": Words(),
         "provider": Struct({"type": TEXT, "options": Lists()}),
         "environment": _VARIABLES,
-        "env_file": List(Struct({"path": TEXT, "required": KEPT_BOOLEAN, "format": TEXT})),
+        "env_file": List(EnvFile({"path": TEXT, "required": KEPT_BOOLEAN, "format": TEXT})),
         "expose": _TEXTS,
         "extends": Struct({"file": TEXT, "service": TEXT}),
         "external_links": _TEXTS,

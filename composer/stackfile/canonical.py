@@ -21,15 +21,18 @@ Problems = list[errors.Problem]
 Transform = Callable[[Node, Path, Problems], None]
 
 
-def canonicalise(root: Node) -> Problems:
-    """Apply the table, in place.  Doing it twice changes nothing."""
+def canonicalise(root: Node, *, lenient: bool = False) -> Problems:
+    """Apply the table, in place.  Doing it twice changes nothing.
+
+    ``lenient`` leaves a short form that cannot be read as it is: it still has its variables.
+    """
     found: Problems = list(_too_many_ports(root))
     if found:
         return found
     for node, path, transform in TABLE.select(root):
         if node.value is not None:
             transform(node, path, found)
-    return found
+    return [] if lenient else found
 
 
 def _too_many_ports(root: Node) -> Iterator[errors.Problem]:
@@ -144,6 +147,7 @@ def _port_list(node: Node, path: Path, problems: Problems) -> None:
             expanded += _port_nodes(item)
         except ValueError as error:
             problems.append(problem(item, (*path, index), str(error), hint=_PORT_HINT))
+            expanded.append(item)
     node.value = expanded
 
 

@@ -5,6 +5,7 @@ Dollars are doubled, so that the output is a stack file that means the same.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -35,10 +36,7 @@ def raw_tree(root: Node) -> Tree:
 
 def as_json(tree: Tree) -> str:
     """JSON as Docker Compose writes it: two spaces, ``& < >`` escaped for web pages."""
-    text = json.dumps(tree, indent=2, ensure_ascii=False)
-    for character in "&<>":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text + "\n"
+    return _escaped(json.dumps(tree, indent=2, ensure_ascii=False)) + "\n"
 
 
 def as_yaml(tree: Tree) -> str:
@@ -48,6 +46,30 @@ def as_yaml(tree: Tree) -> str:
     # libyaml's emitter is ten times as quick; not every build of PyYAML has it.
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     text: str = yaml.dump(tree, Dumper=dumper, sort_keys=False, allow_unicode=True, width=4096)
+    return text
+
+
+_NOT_HASHED = frozenset({"build", "depends_on", "profiles", "pull_policy", "scale"})
+"""What changes no container."""
+
+
+def service_hash(service: Node) -> str:
+    """The digest of a service's configuration, as Docker Compose v2.40.3 computes it."""
+    kept = {key: node for key, node in service.entries() if key not in _NOT_HASHED}
+    deploy = kept.get("deploy")
+    if deploy is not None and isinstance(deploy.value, dict):
+        kept["deploy"] = Node(
+            {key: node for key, node in deploy.value.items() if key != "replicas"}, deploy.place
+        )
+    tree = attributes.SERVICE.emit(Node(kept, service.place), JSON)
+    text = _escaped(json.dumps(tree, ensure_ascii=False, separators=(",", ":")))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _escaped(text: str) -> str:
+    """As Go writes JSON: characters that mean something in web pages escaped."""
+    for character in "&<>":
+        text = text.replace(character, f"\\u{ord(character):04x}")
     return text
 
 

@@ -10,7 +10,9 @@ stands for is bounded, because thirty lines that double each other stand for gig
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+import attrs
 
 from composer import errors
 from composer.stackfile.casts import CASTS
@@ -115,6 +117,51 @@ def _braced(body: str, lookup: Lookup, on_unset: Callable[[str], None], depth: i
         message = f"required variable {name[0]} is missing a value" + (f": {expanded()}" if word else "")
         raise InterpolationError(message)
     return expanded()
+
+
+@attrs.frozen
+class Use:
+    """A variable that a text uses, and what it says for the case that it is missing, or there."""
+
+    name: str
+    required: bool = False
+    default: str = ""
+    alternate: str = ""
+
+
+def uses_in(text: str) -> Iterator[Use]:
+    """The variables of a text, outermost first, in order; nonsense has none."""
+    position = 0
+    while (dollar := text.find("$", position)) >= 0:
+        following = text[dollar + 1 : dollar + 2]
+        name = _NAME.match(text, dollar + 1)
+        if following == "{":
+            try:
+                end = _closing(text, dollar + 1)
+            except InterpolationError:
+                return
+            yield from _uses_in_braces(text[dollar + 2 : end])
+            position = end + 1
+        elif name is not None:
+            yield Use(name[0])
+            position = name.end()
+        else:
+            position = dollar + 1 + (following == "$")
+
+
+def _uses_in_braces(body: str) -> Iterator[Use]:
+    name = _NAME.match(body)
+    if name is None:
+        return
+    rest = body[name.end() :].removeprefix(":")
+    operator, word = rest[:1], rest[1:]
+    yield Use(
+        name[0],
+        required=operator == "?",
+        default=word if operator == "-" else "",
+        alternate=word if operator == "+" else "",
+    )
+    yield from uses_in(word)
 
 
 def interpolate_tree(

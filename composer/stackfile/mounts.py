@@ -49,10 +49,19 @@ def parse(text: str) -> ShortMount:
 
 
 def _parts(text: str) -> list[str]:
-    """The parts between colons; a drive letter keeps its own."""
+    """The parts between colons; a drive letter and a variable (``${A:-b}``) keep their own."""
     drive = text[:2] if _DRIVE.match(text) else ""
-    parts = text[len(drive) :].split(":")
-    return [drive + parts[0], *parts[1:]]
+    parts, depth = [drive], 0
+    for index, character in enumerate(text[len(drive) :], len(drive)):
+        if text[index : index + 2] == "${":
+            depth += 1
+        elif character == "}" and depth:
+            depth -= 1
+        if character == ":" and not depth:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
 
 
 def _with_options(source: str, target: str, options: list[str]) -> ShortMount:

@@ -29,7 +29,7 @@ def _default(node: Node, key: str, value: str) -> None:
     assert isinstance(node.value, dict)
     there = node.value.get(key)
     if there is None or there.value is None:
-        node.value[key] = Node(value, node.place)
+        node.value[key] = Node(value, node.place, implied="the default")
 
 
 def _build(node: Node, _path: Path) -> None:
@@ -53,7 +53,7 @@ def _device_request(node: Node, _path: Path) -> None:
     if count is not None and count.value == "all":
         count.value = -1
     elif count is None and "device_ids" not in node.value:
-        node.value["count"] = Node(-1, node.place)
+        node.value["count"] = Node(-1, node.place, implied="the default: all")
 
 
 _DEFAULTS: Table[Callable[[Node, Path], None]] = Table(
@@ -80,6 +80,9 @@ def normalise(root: Node, name: str, lookup: Lookup) -> None:
     _names(root, name)
 
 
+_NO_NETWORK = "a service that names no network is on default"
+
+
 def _default_network(root: Node) -> None:
     """The network ``default`` is there when a service is on it, by name or by saying nothing."""
     is_used = False
@@ -88,14 +91,15 @@ def _default_network(root: Node) -> None:
             continue
         networks = service.value.get("networks")
         if networks is None or not networks.value:
-            service.value["networks"] = Node({"default": Node(None, service.place)}, service.place)
+            attached = {"default": Node(None, service.place, implied=_NO_NETWORK)}
+            service.value["networks"] = Node(attached, service.place, implied=_NO_NETWORK)
             is_used = True
         else:
             is_used = is_used or networks.child("default") is not None
     if is_used and isinstance(root.value, dict):
         networks = root.value.setdefault("networks", Node({}, root.place))
         if isinstance(networks.value, dict):
-            networks.value.setdefault("default", Node({}, root.place))
+            networks.value.setdefault("default", Node({}, root.place, implied="a service is on it"))
 
 
 def _service(service: dict[str, Node], node: Node, lookup: Lookup) -> None:
@@ -107,22 +111,26 @@ def _service(service: dict[str, Node], node: Node, lookup: Lookup) -> None:
         _build_of(build, build.value, lookup)
     environment = service.get("environment")
     for key, child in environment.entries() if environment is not None else ():
-        if child.value is None:
-            child.value = lookup(key)
+        take_from_variable(child, key, lookup)
     _dependencies(service, node)
     scale, deploy = service.get("scale"), service.get("deploy")
     if scale is not None and deploy is not None and isinstance(deploy.value, dict):
         deploy.value.setdefault("replicas", scale)
 
 
+def take_from_variable(node: Node, name: str, lookup: Lookup) -> None:
+    """A key without a value takes that of the variable of its name, if there is one."""
+    if node.value is None and (value := lookup(name)) is not None:
+        node.value, node.written = value, f"${{{name}}}"
+
+
 def _build_of(node: Node, build: dict[str, Node], lookup: Lookup) -> None:
     if "dockerfile" not in build and "dockerfile_inline" not in build:
-        build["dockerfile"] = Node("Dockerfile", node.place)
+        build["dockerfile"] = Node("Dockerfile", node.place, implied="the default")
     arguments = build.get("args")
     if arguments is not None and isinstance(arguments.value, dict):
         for key, child in list(arguments.value.items()):
-            if child.value is None:
-                child.value = lookup(key)
+            take_from_variable(child, key, lookup)
             if child.value is None:
                 del arguments.value[key]
 
@@ -158,16 +166,18 @@ def _dependency(where: Node, *, restart: bool) -> Node:
         "restart": Node(restart, where.place),
         "required": Node(True, where.place),
     }
-    return Node(value, where.place)
+    return Node(value, where.place, implied="what it refers to must be there first")
 
 
 def _names(root: Node, name: str) -> None:
     """What has no name of its own is called ``STACK_KEY``; what exists already is called by its key."""
-    for kind in ("networks", "volumes", "configs", "secrets", "models"):
+    for kind in ("networks", "volumes", "configs", "secrets"):
         for key, node in section(root, kind).items():
             if node.value is None:
                 node.value = {}
             if isinstance(node.value, dict) and "name" not in node.value:
                 external = node.value.get("external")
                 is_external = external is not None and external.value is True
-                node.value["name"] = Node(key if is_external else f"{name}_{key}", node.place)
+                why = "external: its key" if is_external else "STACK_KEY"
+                text = key if is_external else f"{name}_{key}"
+                node.value["name"] = Node(text, node.place, implied=why)

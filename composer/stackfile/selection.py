@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from composer.stackfile.interpolate import Use, uses_in
 from composer.stackfile.scalars import scalar_text
 from composer.stackfile.tree import Node, section
 
@@ -88,3 +89,27 @@ def used_resources(services: Mapping[str, Node]) -> dict[str, set[str]]:
 def _items(node: Node | None, key: str) -> list[Node]:
     child = node.child(key) if node is not None else None
     return list(child.items()) if child is not None else []
+
+
+def profiles_in(root: Node) -> list[str]:
+    """Every profile that some service has, sorted."""
+    return sorted({name for node in section(root, "services").values() for name in profiles_of(node)})
+
+
+def variables_in(root: Node) -> list[Use]:
+    """The variables that a tree without interpolation uses, by name; what is said of one adds up."""
+    found: dict[str, Use] = {}
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        waiting.extend(node.items())
+        waiting.extend(child for _, child in node.entries())
+        for use in uses_in(node.value) if isinstance(node.value, str) else ():
+            known = found.get(use.name, use)
+            found[use.name] = Use(
+                use.name,
+                required=known.required or use.required,
+                default=known.default or use.default,
+                alternate=known.alternate or use.alternate,
+            )
+    return [found[name] for name in sorted(found)]

@@ -43,7 +43,8 @@ class Node:
     """A value and its place.  ``value`` is a dict of nodes, a list of nodes, or a scalar.
 
     ``override`` is the tag ``reset`` or ``override`` when the author wrote one; ``written`` the text
-    before interpolation, when that changed it; ``former`` what an override replaced here.
+    before interpolation, when that changed it; ``former`` what an override replaced here; ``implied``
+    says why the value is there when nobody wrote it.
     """
 
     value: dict[str, Node] | list[Node] | Scalar
@@ -51,6 +52,7 @@ class Node:
     override: str = ""
     written: str | None = None
     former: Node | None = None
+    implied: str = ""
 
     def child(self, key: str) -> Node | None:
         """The entry of a mapping, ``None`` when missing or not a mapping."""
@@ -111,7 +113,7 @@ def copied(node: Node) -> Node:
         value = {key: copied(child) for key, child in value.items()}
     elif isinstance(value, list):
         value = [copied(child) for child in value]
-    return Node(value, node.place, node.override, node.written, node.former)
+    return Node(value, node.place, node.override, node.written, node.former, node.implied)
 
 
 def at(node: Node, path: Path) -> Node:
