@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from composer.stackfile.shape import (
     BOOLEAN,
+    COUNT,
     DURATION,
     INTEGER,
     KEPT_BOOLEAN,
+    KEPT_COUNT,
     KEPT_DURATION,
     KEPT_INTEGER,
     MODE,
     NUMBER,
+    OPTION,
+    PERMISSIONS,
     SIZE,
     TEXT,
+    WHOLE_NUMBER,
     Capitalised,
     Hosts,
     KeyValues,
@@ -40,14 +45,14 @@ class Ulimit(Struct):
     """One number for both limits, or soft and hard ones."""
 
     def __init__(self) -> None:
-        super().__init__({"soft": INTEGER, "hard": INTEGER})
+        super().__init__({"soft": WHOLE_NUMBER, "hard": WHOLE_NUMBER})
 
     def settle(self, node: Node, path: Path, problems: Problems) -> None:
         """Settle the number or the two."""
         if isinstance(node.value, dict):
             super().settle(node, path, problems)
         else:
-            INTEGER.settle(node, path, problems)
+            WHOLE_NUMBER.settle(node, path, problems)
 
     def emit(self, node: Node, style: str) -> object:
         """A number, except for 0, which Docker Compose writes as an empty mapping."""
@@ -70,7 +75,7 @@ _DEVICE_REQUESTS = List(
         {
             "capabilities": _TEXTS,
             "driver": TEXT,
-            "count": INTEGER,
+            "count": WHOLE_NUMBER,
             "device_ids": _TEXTS,
             "options": _LABELS,
         }
@@ -125,7 +130,7 @@ _RESOURCE = {
 }
 _UPDATE = Struct(
     {
-        "parallelism": KEPT_INTEGER,
+        "parallelism": KEPT_COUNT,
         "delay": DURATION,
         "failure_action": TEXT,
         "monitor": DURATION,
@@ -148,7 +153,7 @@ DEPLOY = Struct(
             {
                 "condition": TEXT,
                 "delay": KEPT_DURATION,
-                "max_attempts": KEPT_INTEGER,
+                "max_attempts": KEPT_COUNT,
                 "window": KEPT_DURATION,
             }
         ),
@@ -156,7 +161,7 @@ DEPLOY = Struct(
             {
                 "constraints": _TEXTS,
                 "preferences": List(Struct({"spread": TEXT})),
-                "max_replicas_per_node": INTEGER,
+                "max_replicas_per_node": COUNT,
             },
             kept=False,
             always=True,
@@ -176,7 +181,7 @@ VOLUME_OF_SERVICE = Struct(
             {"selinux": TEXT, "propagation": TEXT, "create_host_path": BOOLEAN, "recursive": TEXT}
         ),
         "volume": Struct({"labels": _LABELS, "nocopy": BOOLEAN, "subpath": TEXT}),
-        "tmpfs": Struct({"size": SIZE, "mode": INTEGER}),
+        "tmpfs": Struct({"size": SIZE, "mode": PERMISSIONS}),
         "image": Struct({"subpath": TEXT}),
     }
 )
@@ -255,7 +260,7 @@ SERVICE = Struct(
                 "test": Test(),
                 "timeout": KEPT_DURATION,
                 "interval": KEPT_DURATION,
-                "retries": KEPT_INTEGER,
+                "retries": KEPT_COUNT,
                 "start_period": KEPT_DURATION,
                 "start_interval": KEPT_DURATION,
                 "disable": BOOLEAN,
@@ -322,7 +327,7 @@ SERVICE = Struct(
         "stdin_open": BOOLEAN,
         "stop_grace_period": KEPT_DURATION,
         "stop_signal": TEXT,
-        "storage_opt": _LABELS,
+        "storage_opt": Map(OPTION),
         "sysctls": _LABELS,
         "tmpfs": _TEXTS,
         "tty": BOOLEAN,

@@ -176,8 +176,14 @@ def _mounts(node: Node) -> tuple[Mount, ...]:
         mount = _mount(item)
         found[mount.target] = mount
     for text in _strings(node.child("tmpfs")) or ():
-        mount = tmpfs.mount_of(text)
-        found[mount.target] = mount
+        memory = tmpfs.parse(text)
+        found[memory.target] = Mount(
+            kind=MountKind.TMPFS,
+            target=memory.target,
+            tmpfs_size=memory.size,
+            tmpfs_mode=memory.mode,
+            read_only=memory.read_only,
+        )
     return tuple(found.values())
 
 

@@ -72,6 +72,20 @@ def _list(node: Node, _path: Path, _problems: Problems) -> None:
         node.value = [Node(node.value, node.place, written=node.written)]
 
 
+def _name_servers(node: Node, path: Path, problems: Problems) -> None:
+    """An empty entry, such as a variable that is not set, counts as none."""
+    _list(node, path, problems)
+    if isinstance(node.value, list):
+        node.value = [item for item in node.value if item.value != ""]
+
+
+def _contexts(node: Node, path: Path, problems: Problems) -> None:
+    for index, item in enumerate(node.items()):
+        if "=" not in scalar_text(item.value):
+            message = f"{scalar_text(item.value)!r} is no NAME=CONTEXT"
+            problems.append(problem(item, (*path, index), message))
+
+
 def _env_files(node: Node, path: Path, problems: Problems) -> None:
     _list(node, path, problems)
     for item in node.items():
@@ -168,11 +182,6 @@ def _port_nodes(item: Node) -> Iterator[Node]:
 
 
 def _mount(node: Node, path: Path, problems: Problems) -> None:
-    if isinstance(node.value, dict):
-        target = node.value.get("target")
-        if target is not None and isinstance(target.value, str):
-            target.value = mounts.cleaned(target.value)
-        return
     if not isinstance(node.value, str):
         return
     try:
@@ -214,6 +223,7 @@ TABLE: Table[Transform] = Table(
         ("services.*.build.provenance", _text),
         ("services.*.build.sbom", _text),
         ("services.*.build.ssh", _ssh),
+        ("services.*.build.additional_contexts", _contexts),
         ("services.*.build.secrets.*", _grant),
         ("services.*.depends_on", _depends_on),
         ("services.*.env_file", _env_files),
@@ -222,7 +232,7 @@ TABLE: Table[Transform] = Table(
         ("services.*.gpus", _gpus),
         ("services.*.networks", _mapping),
         ("services.*.models", _mapping),
-        ("services.*.dns", _list),
+        ("services.*.dns", _name_servers),
         ("services.*.dns_search", _list),
         ("services.*.tmpfs", _list),
         ("services.*.devices.*", _device),

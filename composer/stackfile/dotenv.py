@@ -29,13 +29,19 @@ class Values(dict[str, "str | None"]):
         self.lines: dict[str, int] = {}
 
 
-def parse(text: str, file: str, lookup: Callable[[str], str | None]) -> Values:
+def parse(
+    text: str,
+    file: str,
+    lookup: Callable[[str], str | None],
+    before: Callable[[str], str | None] = lambda _name: None,
+) -> Values:
     """The variables of a file in order; ``None`` for a key without value that the caller lacks.
 
+    A variable in a value is that of ``lookup``, else of an earlier line, else of ``before``.
     Raises ``StackFileError`` with the line of what is wrong.
     """
     _refuse_nul(text, file)
-    return _Parser(text.removeprefix("\ufeff").replace("\r\n", "\n"), file, lookup).parse()
+    return _Parser(text.removeprefix("\ufeff").replace("\r\n", "\n"), file, lookup, before).parse()
 
 
 def parse_raw(text: str, file: str, lookup: Callable[[str], str | None]) -> Values:
@@ -66,7 +72,14 @@ def _failure(file: str, line: int, message: str) -> errors.StackFileError:
 
 
 class _Parser:
-    def __init__(self, text: str, file: str, lookup: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        text: str,
+        file: str,
+        lookup: Callable[[str], str | None],
+        before: Callable[[str], str | None],
+    ) -> None:
+        self._before = before
         self._text = text
         self._file = file
         self._caller = lookup
@@ -166,7 +179,8 @@ class _Parser:
 
     def _lookup(self, name: str) -> str | None:
         value = self._caller(name)
-        return self._found.get(name) if value is None else value
+        value = self._found.get(name) if value is None else value
+        return self._before(name) if value is None else value
 
     def _fail(self, message: str) -> errors.StackFileError:
         return _failure(self._file, self._line(), message)

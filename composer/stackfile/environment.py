@@ -2,7 +2,8 @@
 
 Precedence (Compose Specification, "environment"): ``environment`` over ``env_file``, a later file
 over an earlier one.  Variables in an ``env_file`` mean, in this order, the caller's and ``.env``'s, the
-service's own ``environment``, earlier lines and files; in a ``label_file`` earlier lines only.
+service's own ``environment``, earlier lines, earlier files; in a ``label_file`` earlier files, then
+earlier lines.
 """
 
 from __future__ import annotations
@@ -41,12 +42,10 @@ def _environment(service: dict[str, Node], files: _Files, variables: Variables) 
         value = variables.get(key)
         if value is None and written.get(key) is not None:
             value = scalar_text(written[key])
-        if value is None and key in found:
-            value = scalar_text(found[key].value)
         return value
 
     for index, item in enumerate(listed.items()):
-        found.update(files.entries(item, "env_file", index, lookup))
+        found.update(files.entries(item, ("env_file", index), lookup, found))
     _lay_over(found, own)
 
 
@@ -56,7 +55,7 @@ def _labels(service: dict[str, Node], files: _Files) -> None:
     found: dict[str, Node] = {}
     for index, item in enumerate(listed.items()):
         file = Node({"path": item}, item.place)
-        found.update(files.entries(file, "label_file", index, lambda _name: None))
+        found.update(files.entries(file, ("label_file", index), lambda key: _value_in(found, key), {}))
     _lay_over(found, own)
 
 
@@ -76,9 +75,12 @@ class _Files:
         self._reader = reader
         self._problems = problems
 
-    def entries(self, item: Node, kind: str, index: int, lookup: Lookup) -> dict[str, Node]:
-        """The variables of one file, each at its line; none when there is a problem with it."""
-        path = (*self._path, kind, index)
+    def entries(self, item: Node, where: Path, lookup: Lookup, before: dict[str, Node]) -> dict[str, Node]:
+        """The variables of one file, each at its line; none when there is a problem with it.
+
+        ``before`` are those of the files before it.
+        """
+        path = (*self._path, *where)
         file, required, style = (item.child(key) for key in ("path", "required", "format"))
         if file is None or not isinstance(file.value, str):
             self._problems.append(problem(item, path, "expected the path of a file"))
@@ -91,17 +93,24 @@ class _Files:
         content = self._reader.read(file.value, limit=LARGEST_ENV_FILE)
         if content is None:
             if required is None or required.value is not False:
-                message = f"{kind} {file.value} not found"
+                message = f"{where[0]} {file.value} not found"
                 self._problems.append(problem(file, path, message, hint=_REQUIRED))
             return {}
         via = (*file.place.via, f"{file.place.file}:{file.place.line}")
-        parse = dotenv.parse_raw if is_raw else dotenv.parse
-        values = parse(content.decode("utf-8", errors="replace"), file.value, lookup)
+        text = content.decode("utf-8", errors="replace")
+        if is_raw:
+            values = dotenv.parse_raw(text, file.value, lookup)
+        else:
+            values = dotenv.parse(text, file.value, lookup, lambda key: _value_in(before, key))
         return {
             key: Node(value, Place(file.value, values.lines.get(key, 0), 1, via))
             for key, value in values.items()
             if value is not None
         }
+
+
+def _value_in(nodes: dict[str, Node], key: str) -> str | None:
+    return scalar_text(nodes[key].value) if key in nodes else None
 
 
 _FORMATS = "The only format is raw; without one quotes and variables are interpreted."

@@ -61,7 +61,7 @@ class Extender:
     def _resolved(self, source: Source, name: str, chain: tuple[Link, ...]) -> Node:
         service = source.services[name]
         written = service.child("extends")
-        if written is None or not isinstance(service.value, dict):
+        if written is None or written.override == "reset" or not isinstance(service.value, dict):
             return service
         path: Path = ("services", name, "extends")
         base = self._base(source, written, path, (*chain, (source.file, name)))

@@ -64,7 +64,7 @@ def _context(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
 def _restart(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
     word, colon, count = scalar_text(node.value).partition(":")
     is_known = word in ("no", "false", "always", "unless-stopped", "on-failure", "")
-    if not is_known or (colon and (word != "on-failure" or not is_number(count))):
+    if not is_known or (colon and (word != "on-failure" or not is_number(count) or len(count) > 9)):
         yield problem(node, path, f"unknown restart policy {shown(node.value)}",
                       hint="Use no, always, on-failure[:N] or unless-stopped.")  # fmt: skip
 
@@ -129,7 +129,7 @@ def _variables(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
 
 def _tmpfs(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
     try:
-        tmpfs.mount_of(scalar_text(node.value))
+        tmpfs.parse(scalar_text(node.value))
     except ValueError as error:
         yield problem(node, path, str(error))
 

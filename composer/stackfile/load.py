@@ -12,15 +12,14 @@ about what is a valid file.  ``load_stack`` goes on and refuses what cannot run.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 
 from composer import errors
-from composer.model.stack import Stack
 from composer.stackfile import (
     assemble,
     attributes,
-    bind,
     environment,
     feasibility,
     interpolate,
@@ -34,6 +33,9 @@ from composer.stackfile.assemble import raise_if
 from composer.stackfile.locate import LoadRequest, Variables
 from composer.stackfile.reader import InputFile, Reader
 from composer.stackfile.tree import Node, Place, copied, section
+
+if TYPE_CHECKING:
+    from composer.model.stack import Stack
 
 __all__ = ["Document", "InputFile", "LoadRequest", "Loaded", "Omissions", "load_stack", "read_document"]
 
@@ -84,6 +86,8 @@ class Loaded:
 
 def load_stack(request: LoadRequest) -> Loaded:
     """The stack a request names; raises ``StackFileError`` with every problem of the failing pass."""
+    from composer.stackfile import bind  # ``config`` needs neither it nor the model
+
     document = read_document(request)
     raise_if(list(document.obstacles))
     stack = bind.bound(document, (*document.warnings, *document.idle))

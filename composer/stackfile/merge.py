@@ -133,6 +133,11 @@ def _through(shape: Callable[[Node], None]) -> Rule:
     """Both sides are brought to one shape, then merged as such."""
 
     def rule(base: Node, override: Node, path: Path, problems: Problems) -> Node:
+        if isinstance(base.value, dict) and isinstance(override.value, dict):
+            for key, child in override.value.items():
+                if child.override:  # a key's place in a list cannot carry the tag
+                    base.value.pop(key, None)
+            override = without_resets(override)
         for node in (base, override):
             shape(node)
         if isinstance(base.value, dict) and isinstance(override.value, dict):
@@ -171,18 +176,17 @@ def _ulimit(base: Node, override: Node, path: Path, problems: Problems) -> Node:
 
 
 def _address_pools(base: Node, override: Node, path: Path, problems: Problems) -> Node:
-    """Entries of one subnet are the same entry."""
+    """The override's entries, each laid over the one of its subnet, if there is one."""
     if not isinstance(base.value, list) or not isinstance(override.value, list):
         return base if override.value is None else _replacing(base, override)
     known = {scalar_text(subnet.value): item for item in base.items() if (subnet := item.child("subnet"))}
-    for item in override.items():
+    pools = []
+    for item in override.value:
         subnet = item.child("subnet")
-        there = known.get(scalar_text(subnet.value)) if subnet else None
-        if there is not None:
-            merged(there, item, (*path, 0), problems)
-        else:
-            base.value.append(item)
-    return base
+        there = known.get(scalar_text(subnet.value)) if subnet is not None else None
+        pools.append(item if there is None else merged(there, item, (*path, 0), problems))
+    override.value = pools
+    return _replacing(base, override)
 
 
 _LISTS_OF_KEYS = """networks.*.labels volumes.*.labels secrets.*.labels configs.*.labels

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from composer.stackfile import mounts
 from composer.stackfile.scalars import scalar_text
 from composer.stackfile.tree import Node, Path, Table, section
 
@@ -112,6 +113,11 @@ def _service(service: dict[str, Node], node: Node, lookup: Lookup) -> None:
     environment = service.get("environment")
     for key, child in environment.entries() if environment is not None else ():
         take_from_variable(child, key, lookup)
+    volumes = service.get("volumes")
+    for item in volumes.items() if volumes is not None else ():
+        target = item.child("target")
+        if target is not None and isinstance(target.value, str):
+            target.value = mounts.cleaned(target.value)
     _dependencies(service, node)
     scale, deploy = service.get("scale"), service.get("deploy")
     if scale is not None and deploy is not None and isinstance(deploy.value, dict):

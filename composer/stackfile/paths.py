@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Callable
 
-from composer.stackfile.mounts import is_path
 from composer.stackfile.tree import Node, Table
 
 _REMOTE = re.compile(
@@ -85,17 +84,18 @@ def _keys(node: Node, directory: str, home: str | None) -> None:
 def _mount(node: Node, directory: str, home: str | None) -> None:
     kind, source = node.child("type"), node.child("source")
     if kind is not None and kind.value == "bind" and source is not None:
+        source.value = source.value or "."
         _path(source, directory, home)
 
 
 def _driver_options(node: Node, directory: str, home: str | None) -> None:
     """A volume of the local driver that binds a directory (``o: bind``)."""
-    options = node.child("driver_opts")
-    how, device = (options.child("o"), options.child("device")) if options else (None, None)
-    if how is not None and device is not None and "bind" in str(how.value).split(","):
-        text = str(device.value)
-        if is_path(text) or "://" not in text:
-            _path(device, directory, home)
+    driver, options = node.child("driver"), node.child("driver_opts")
+    how, device = (options.child("o"), options.child("device")) if options is not None else (None, None)
+    is_bind = driver is not None and driver.value == "local" and how is not None and how.value == "bind"
+    if is_bind and device is not None:
+        device.value = device.value or "."
+        _path(device, directory, home)
 
 
 TABLE: Table[Resolve] = Table(

@@ -109,15 +109,42 @@ def _boolean(value: Any) -> bool:
 
 
 def _integer(value: Any) -> int:
+    """A whole number; of a fraction the whole part, as Docker Compose takes it."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return to_integer(scalar_text(value))
-    if isinstance(value, float) and not value.is_integer():
-        message = f"expected a whole number, found {shown(value)}"
-        raise ValueError(message)
-    if not -(2**63) <= value < 2**64:
-        message = f"{shown(value)} is too large"
+    if not math.isfinite(value) or not -(2**63) <= value < 2**64:
+        message = f"{shown(value)} is no usable number"
         raise ValueError(message)
     return int(value)
+
+
+def _count(value: Any) -> int:
+    number = _integer(value)
+    if number < 0:
+        message = f"{number} cannot be negative"
+        raise ValueError(message)
+    return number
+
+
+def _whole_number(value: Any) -> int:
+    if isinstance(value, float):
+        message = f"expected a whole number, found {shown(value)}"
+        raise ValueError(message)  # noqa: TRY004 -- the value is a user's, not a caller's
+    return _integer(value)
+
+
+def _permissions(value: Any) -> int:
+    if isinstance(value, str):
+        message = f"expected a number, found {shown(value)}"
+        raise ValueError(message)  # noqa: TRY004 -- the value is a user's, not a caller's
+    return _count(value)
+
+
+def _text_or_number(value: Any) -> str:
+    if isinstance(value, bool | float):
+        message = f"expected text, found {scalar_text(value)}"
+        raise ValueError(message)  # noqa: TRY004 -- the value is a user's, not a caller's
+    return _text(value)
 
 
 def _number(value: Any) -> float:
@@ -147,7 +174,7 @@ def single_precision(number: float) -> float:
 
 def _size(value: Any) -> ByteSize:
     if isinstance(value, float):
-        return ByteSize(int(value)) if value.is_integer() else ByteSize(0)  # as Docker Compose does
+        return ByteSize(_integer(value))
     return ByteSize.parse(scalar_text(value))
 
 
@@ -162,7 +189,7 @@ def _mode(value: Any) -> int:
             message = f"{shown(value)} is no octal number"
             raise ValueError(message)
         return int(value, 8)
-    return _integer(value)
+    return _whole_number(value)
 
 
 def _octal(value: int) -> str:
@@ -176,6 +203,11 @@ BOOLEAN = Scalar(_boolean)
 KEPT_BOOLEAN = Scalar(_boolean, kept=True)
 INTEGER = Scalar(_integer)
 KEPT_INTEGER = Scalar(_integer, kept=True)
+COUNT = Scalar(_count)
+KEPT_COUNT = Scalar(_count, kept=True)
+WHOLE_NUMBER = Scalar(_whole_number)
+PERMISSIONS = Scalar(_permissions, hint="Write it like 0o1777, without quotes.")
+OPTION = Scalar(_text_or_number, hint="Put it in quotes.")
 NUMBER = Scalar(_number)
 SIZE = Scalar(_size, hint="Write it like 64m or 1g.", write=lambda size: str(size) if size else "")
 DURATION = Scalar(_duration, hint="Write it like 1m30s, 10s or 500ms.", write=lambda d: str(d) if d else "")
@@ -324,15 +356,22 @@ class Hosts(Shape):
     def emit(self, node: Node, style: str) -> Any:
         """``NAME=ADDRESS``, by name."""
         del style
-        return [
-            f"{name}={address.value}"
-            for name, child in sorted(node.entries(), key=_by_key)
-            for address in child.items()
-        ]
+        return sorted(
+            f"{name}={address.value}" for name, child in node.entries() for address in child.items()
+        )
 
 
 class Ssh(Shape):
-    """``build.ssh``: ids of agents or keys, with or without a path."""
+    """``build.ssh``: ids of agents or keys; only the default agent needs no path."""
+
+    def settle(self, node: Node, path: Path, problems: Problems) -> None:
+        """Check that every key has its path."""
+        for key, child in node.entries():
+            if key != "default" and child.value is None:
+                message = f"the ssh key {key!r} has no path"
+                problems.append(problem(child, (*path, key), message, hint="Write ID=PATH, or default."))
+            elif child.value is not None:
+                child.value = scalar_text(child.value)
 
     def emit(self, node: Node, style: str) -> Any:
         """``ID`` or ``ID=PATH``."""
@@ -373,6 +412,8 @@ class Struct(Shape):
 
     def emit(self, node: Node, style: str) -> Any:
         """The fields that say something, in order; extensions last, in YAML only."""
+        if node.value is None:
+            return None
         found: dict[str, Any] = {}
         for key, shape in self.fields.items():
             child = node.child(key)

@@ -6,7 +6,6 @@ address.  Source: Compose Specification, "Unique resources"; behaviour of Docker
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Callable
 
 from composer import errors
@@ -78,7 +77,7 @@ def _mount(item: Node) -> str | None:
         if target is None:
             message = "the mount has no target"
             raise ValueError(message)
-        return posixpath.normpath(scalar_text(target.value))
+        return scalar_text(target.value)
     if not isinstance(item.value, str):
         return None
     return mounts.parse(item.value).target
@@ -114,7 +113,7 @@ def _env_file(item: Node) -> str | None:
 
 
 _KEYS = """networks.*.labels services.*.annotations services.*.build.args
-    services.*.build.additional_contexts services.*.build.platforms services.*.build.tags
+    services.*.build.additional_contexts services.*.build.tags
     services.*.build.labels services.*.cap_add services.*.cap_drop services.*.deploy.labels
     services.*.dns services.*.dns_opt services.*.dns_search services.*.environment services.*.labels
     services.*.links services.*.networks.*.aliases services.*.networks.*.link_local_ips

@@ -238,7 +238,7 @@ class _Events:
         tag = (event.tag or "").removeprefix(_STANDARD)
         if event.tag and event.tag.startswith(_STANDARD) and tag != "str":
             return Node(resolve(event.value), place)
-        return Node(event.value, place)
+        return Node(event.value, place, override=override)
 
     def _tag(self, tag: str | None, place: Place) -> str:
         if tag is None or tag == "!":
