@@ -33,7 +33,7 @@ class Checker:
         self._check: Check | None = None
 
     def fits(self, root: Node) -> bool:
-        """Whether the tree fits; raises ``NotImplementedError`` for an unknown keyword."""
+        """Whether the tree fits; raises ``LookupError`` for an unknown keyword."""
         if self._check is None:
             self._check = self._compiled(self._schema)
         return self._check(root)
@@ -47,7 +47,7 @@ class Checker:
                 continue
             make = getattr(self, f"_of_{keyword.removeprefix('$').lower()}", None)
             if make is None:
-                raise NotImplementedError(keyword)
+                raise LookupError(keyword)
             checks.append(make(value))
         if schema.keys() & {"patternProperties", "additionalProperties"}:
             checks.append(self._other_properties(schema))
@@ -136,7 +136,7 @@ class Checker:
         ]
         allowed = schema.get("additionalProperties", True)
         if allowed not in (True, False):
-            raise NotImplementedError("additionalProperties")
+            raise LookupError("additionalProperties")
 
         def check(node: Node) -> bool:
             if not isinstance(node.value, dict):

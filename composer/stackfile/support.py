@@ -115,15 +115,23 @@ ROWS: tuple[Row, ...] = (
         volumes.*.image volumes.*.bind.propagation volumes.*.bind.recursive volumes.*.volume.subpath
         """,
     ),
-    *_rows(Support.HONOURED, "networks.*.", "name driver: bridge\ninternal labels ipam.driver: default\n"),
-    *_rows(Support.HONOURED, "networks.*.", "ipam.config: one IPv4 subnet with its gateway"),
+    *_rows(
+        Support.HONOURED,
+        "networks.*.",
+        """
+        name internal labels
+        driver: bridge
+        ipam.driver: default
+        ipam.config: one IPv4 subnet with its gateway
+        """,
+    ),
     *_rows(Support.IDLE, "networks.*.", "attachable: every container may be connected"),
     *_rows(
         Support.REFUSED,
         "networks.*.",
         "driver_opts external enable_ipv4 enable_ipv6 ipam.config.*.ip_range ipam.config.*.aux_addresses",
     ),
-    *_rows(Support.HONOURED, "volumes.*.", "name driver: local\nlabels"),
+    *_rows(Support.HONOURED, "volumes.*.", "name labels\ndriver: local"),
     *_rows(Support.REFUSED, "volumes.*.", "driver_opts external"),
     *_rows(Support.HONOURED, "configs.*.", "name file environment content"),
     *_rows(Support.HONOURED, "secrets.*.", "name file environment"),
