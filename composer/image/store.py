@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING
 from composer import errors
 from composer.host import durable
 from composer.image import config as image_config
-from composer.image import pack, reference
+from composer.image import pack
 from composer.image.layers import Layers
+from composer.model import reference
 from composer.model.image import HistoryEntry, Image, ImageConfig
 
 if TYPE_CHECKING:
