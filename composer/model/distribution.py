@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, Self
 
 import attrs
 
@@ -55,7 +55,7 @@ class BlobWriter(Protocol):
     def commit(self) -> None:
         """Verify size and digest and publish durably; raises ``DigestMismatch`` and forgets the content."""
 
-    def __enter__(self) -> BlobWriter: ...
+    def __enter__(self) -> Self: ...
 
     def __exit__(self, *failure: object) -> None: ...
 
