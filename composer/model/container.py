@@ -13,10 +13,10 @@ from collections.abc import Mapping
 
 import attrs
 
+from composer.model.limits import Limits
 from composer.model.quantity import ByteSize
 from composer.model.stack import (
     Healthcheck,
-    Limits,
     MountKind,
     PublishedPort,
     RestartKind,

@@ -16,7 +16,8 @@ import attrs
 
 from composer.model.container import ContainerSpec, NetworkMembership, NetworkSpec
 from composer.model.image import HistoryEntry, Image, ImageConfig
-from composer.model.stack import Limits, PublishedPort
+from composer.model.limits import Limits
+from composer.model.stack import PublishedPort
 
 
 class Clock(Protocol):

@@ -34,6 +34,7 @@ import attrs
 from composer import errors
 from composer.host import mounts, process
 from composer.host.paths import Paths
+from composer.model.limits import Limits
 from composer.model.protocols import (
     ContainerRequest,
     ExecRequest,
@@ -44,7 +45,6 @@ from composer.model.protocols import (
     RuntimeState,
     StepRequest,
 )
-from composer.model.stack import Limits
 from composer.runtime import cgroups, conmon, defaults, oci, seccomp, spec, targets, users
 
 MOST_OUTPUT = 64 * 1024

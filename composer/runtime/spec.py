@@ -13,7 +13,8 @@ import attrs
 from composer import errors
 from composer.model.container import ContainerMount, ContainerSpec
 from composer.model.image import ImageConfig
-from composer.model.stack import Limits, MountKind
+from composer.model.limits import Limits
+from composer.model.stack import MountKind
 from composer.runtime import defaults
 from composer.runtime.users import User
 

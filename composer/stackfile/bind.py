@@ -7,36 +7,49 @@ Contents of configs and secrets are read, two ways of saying one thing become on
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import attrs
 
 from composer import errors
+from composer.model.build import Build
+from composer.model.deploy import Deploy, Develop, DeviceRequest, Hook
+from composer.model.limits import BlockIo, Limits, Ulimit
 from composer.model.quantity import ByteSize, Duration
 from composer.model.stack import (
     Attachment,
-    Build,
     Condition,
     Dependency,
+    Device,
     FileDefinition,
     FileGrant,
     Healthcheck,
-    Limits,
+    Logging,
+    ModelDefinition,
+    ModelUse,
     Mount,
     MountKind,
+    Namespaces,
     NetworkDefinition,
+    Pool,
+    Provider,
     PublishedPort,
+    Resolver,
     RestartKind,
     RestartPolicy,
     Service,
     Stack,
     VolumeDefinition,
 )
-from composer.stackfile import tmpfs
+from composer.stackfile import structure, tmpfs
 from composer.stackfile.reader import LARGEST_MATERIAL
 from composer.stackfile.scalars import scalar_text
 from composer.stackfile.tree import Node, Path, problem, section
 
 if TYPE_CHECKING:
     from composer.stackfile.load import Document
+
+_Part = TypeVar("_Part")
 
 
 def bound(document: Document, warnings: tuple[str, ...]) -> Stack:
@@ -60,6 +73,7 @@ def bound(document: Document, warnings: tuple[str, ...]) -> Stack:
         volumes={key: _volume(key, node) for key, node in sorted(section(selected, "volumes").items())},
         configs=binder.material("configs"),
         secrets=binder.material("secrets"),
+        models={key: _model(key, node) for key, node in sorted(section(selected, "models").items())},
         warnings=warnings,
     )
     if binder.problems:
@@ -108,7 +122,6 @@ class _Binder:
 
 
 def _service(name: str, node: Node) -> Service:
-    resources = _child(node, "deploy", "resources", "limits")
     return Service(
         name=name,
         image=_text(node, "image"),
@@ -133,14 +146,91 @@ def _service(name: str, node: Node) -> Service:
         replicas=_replicas(node),
         secrets=tuple(_grant(item, "/run/secrets/") for item in _items(node, "secrets")),
         configs=tuple(_grant(item, "/") for item in _items(node, "configs")),
-        limits=Limits(
-            memory=_size(node, "mem_limit") or _size(resources, "memory"),
-            cpus=_number(node, "cpus") or _number(resources, "cpus"),
-            pids=_whole(node, "pids_limit") or _whole(resources, "pids") or None,
-        ),
+        limits=_limits(node),
         cap_add=_strings(node.child("cap_add")) or (),
         cap_drop=_strings(node.child("cap_drop")) or (),
         read_only=_boolean(node, "read_only"),
+        annotations=_texts(node.child("annotations")),
+        attach=_unless_false(node, "attach"),
+        cgroup_parent=_text(node, "cgroup_parent"),
+        container_name=_text(node, "container_name"),
+        deploy=_part(Deploy, node.child("deploy")),
+        develop=_part(Develop, node.child("develop")),
+        device_cgroup_rules=_strings(node.child("device_cgroup_rules")) or (),
+        devices=structure.values_of(Device, node.child("devices")),
+        device_requests=_device_requests(node),
+        domainname=_text(node, "domainname"),
+        expose=_strings(node.child("expose")) or (),
+        external_links=_strings(node.child("external_links")) or (),
+        group_add=_strings(node.child("group_add")) or (),
+        links=_strings(node.child("links")) or (),
+        logging=_part(Logging, node.child("logging")),
+        mac_address=_text(node, "mac_address"),
+        models=structure.mapping_of(ModelUse, node.child("models")),
+        namespaces=Namespaces(
+            network=_text(node, "network_mode") or "",
+            pid=_text(node, "pid") or "",
+            ipc=_text(node, "ipc") or "",
+            uts=_text(node, "uts") or "",
+            user=_text(node, "userns_mode") or "",
+            cgroup=_text(node, "cgroup") or "",
+        ),
+        oom_score_adj=_whole(node, "oom_score_adj") or 0,
+        platform=_text(node, "platform"),
+        post_start=structure.values_of(Hook, node.child("post_start")),
+        pre_stop=structure.values_of(Hook, node.child("pre_stop")),
+        privileged=_boolean(node, "privileged"),
+        provider=_part(Provider, node.child("provider")),
+        pull_policy=_text(node, "pull_policy"),
+        resolver=Resolver(
+            servers=_strings(node.child("dns")) or (),
+            options=_strings(node.child("dns_opt")) or (),
+            search=_strings(node.child("dns_search")) or (),
+            hosts={key: _strings(child) or () for key, child in _sorted(node.child("extra_hosts"))},
+        ),
+        runtime=_text(node, "runtime"),
+        security_opt=_strings(node.child("security_opt")) or (),
+        shm_size=_size(node, "shm_size"),
+        stdin_open=_boolean(node, "stdin_open"),
+        storage_opt=_texts(node.child("storage_opt")),
+        sysctls=_texts(node.child("sysctls")),
+        tty=_boolean(node, "tty"),
+        ulimits=structure.mapping_of(Ulimit, node.child("ulimits")),
+        use_api_socket=_boolean(node, "use_api_socket"),
+        volumes_from=_strings(node.child("volumes_from")) or (),
+    )
+
+
+def _device_requests(node: Node) -> tuple[DeviceRequest, ...]:
+    """Reserved devices, and ``gpus``, where ``gpu`` is asked for without being written."""
+    gpus = structure.values_of(DeviceRequest, node.child("gpus"))
+    return structure.values_of(
+        DeviceRequest, _child(node, "deploy", "resources", "reservations", "devices")
+    ) + tuple(
+        attrs.evolve(request, capabilities=tuple(dict.fromkeys((*request.capabilities, "gpu"))))
+        for request in gpus
+    )
+
+
+def _limits(node: Node) -> Limits:
+    """Limits of the service itself; what ``deploy.resources.limits`` says counts where it is silent."""
+    resources = _child(node, "deploy", "resources", "limits")
+    reserved = _child(node, "deploy", "resources", "reservations")
+    return Limits(
+        memory=_size(node, "mem_limit") or _size(resources, "memory"),
+        memory_reservation=_size(node, "mem_reservation") or _size(reserved, "memory"),
+        memory_swap=_size(node, "memswap_limit"),
+        memory_swappiness=_whole(node, "mem_swappiness"),
+        cpus=_number(node, "cpus") or _number(resources, "cpus"),
+        cpu_shares=_whole(node, "cpu_shares") or None,
+        cpu_period=_whole(node, "cpu_period") or None,
+        cpu_quota=_whole(node, "cpu_quota") or None,
+        cpu_realtime_period=_whole(node, "cpu_rt_period") or None,
+        cpu_realtime_runtime=_whole(node, "cpu_rt_runtime") or None,
+        cpuset=_text(node, "cpuset") or None,
+        pids=_whole(node, "pids_limit") or _whole(resources, "pids") or None,
+        block_io=_part(BlockIo, node.child("blkio_config")),
+        oom_kill_disable=_boolean(node, "oom_kill_disable"),
     )
 
 
@@ -158,15 +248,18 @@ def _child(node: Node | None, *keys: str) -> Node | None:
     return node
 
 
+def _part(kind: type[_Part], node: Node | None) -> _Part | None:
+    return None if node is None or node.value is None else structure.value_of(kind, node)
+
+
 def _build(node: Node | None) -> Build | None:
     if node is None or node.value is None:
         return None
-    return Build(
-        context=_text(node, "context") or ".",
-        dockerfile=_text(node, "dockerfile") or "Dockerfile",
-        dockerfile_inline=_text(node, "dockerfile_inline"),
-        args=_texts(node.child("args")),
-        target=_text(node, "target"),
+    build = structure.value_of(Build, node)
+    # A key without a path is the caller's agent.
+    ssh = {key: str(child.value or "") for key, child in _sorted(node.child("ssh"))}
+    return attrs.evolve(
+        build, context=build.context or ".", dockerfile=build.dockerfile or "Dockerfile", ssh=ssh
     )
 
 
@@ -188,17 +281,21 @@ def _mounts(node: Node) -> tuple[Mount, ...]:
 
 
 def _mount(item: Node) -> Mount:
-    bind, volume, memory = (item.child(key) for key in ("bind", "volume", "tmpfs"))
-    create = bind.child("create_host_path") if bind is not None else None
+    bind, volume, memory, image = (item.child(key) for key in ("bind", "volume", "tmpfs", "image"))
     return Mount(
         kind=MountKind(_text(item, "type") or "volume"),
         target=os.path.normpath(_text(item, "target") or "/"),
         source=_text(item, "source") or "",
         read_only=_boolean(item, "read_only"),
-        create_host_path=create is None or create.value is not False,
+        create_host_path=_unless_false(bind, "create_host_path"),
         nocopy=_boolean(volume, "nocopy"),
         tmpfs_size=_size(memory, "size"),
         tmpfs_mode=_whole(memory, "mode"),
+        propagation=_text(bind, "propagation") or "",
+        recursive=_text(bind, "recursive") or "",
+        selinux=_text(bind, "selinux") or "",
+        subpath=_text(volume, "subpath") or _text(image, "subpath") or "",
+        labels=_texts(_child(volume, "labels")),
     )
 
 
@@ -234,19 +331,40 @@ def _restart(node: Node) -> RestartPolicy:
 
 
 def _network(key: str, node: Node) -> NetworkDefinition:
-    config = next(iter(_items(node.child("ipam"), "config")), None)
     return NetworkDefinition(
         key=key,
         name=_text(node, "name") or key,
         internal=_boolean(node, "internal"),
-        subnet=_text(config, "subnet"),
-        gateway=_text(config, "gateway"),
+        external=_boolean(node, "external"),
+        attachable=_boolean(node, "attachable"),
+        driver=_text(node, "driver") or "bridge",
+        driver_opts=_texts(node.child("driver_opts")),
+        pools=structure.values_of(Pool, _child(node, "ipam", "config")),
+        enable_ipv4=_unless_false(node, "enable_ipv4"),
+        enable_ipv6=_boolean(node, "enable_ipv6"),
         labels=_texts(node.child("labels")),
     )
 
 
 def _volume(key: str, node: Node) -> VolumeDefinition:
-    return VolumeDefinition(key=key, name=_text(node, "name") or key, labels=_texts(node.child("labels")))
+    return VolumeDefinition(
+        key=key,
+        name=_text(node, "name") or key,
+        external=_boolean(node, "external"),
+        driver=_text(node, "driver") or "local",
+        driver_opts=_texts(node.child("driver_opts")),
+        labels=_texts(node.child("labels")),
+    )
+
+
+def _model(key: str, node: Node) -> ModelDefinition:
+    return ModelDefinition(
+        key=key,
+        name=_text(node, "name") or key,
+        model=_text(node, "model") or "",
+        context_size=_whole(node, "context_size"),
+        runtime_flags=_strings(node.child("runtime_flags")) or (),
+    )
 
 
 # ---------------------------------------------------------------------- small parts
@@ -265,6 +383,15 @@ def _text(node: Node | None, key: str) -> str | None:
 def _boolean(node: Node | None, key: str) -> bool:
     child = node.child(key) if node else None
     return child is not None and child.value is True
+
+
+def _unless_false(node: Node | None, key: str) -> bool:
+    child = node.child(key) if node else None
+    return child is None or child.value is not False
+
+
+def _sorted(node: Node | None) -> list[tuple[str, Node]]:
+    return sorted(node.entries() if node else (), key=lambda entry: entry[0])
 
 
 def _whole(node: Node | None, key: str) -> int | None:
@@ -317,15 +444,9 @@ def _port(item: Node) -> PublishedPort:
 
 
 def _attachments(node: Node | None) -> dict[str, Attachment]:
-    entries = dict(node.entries()) if node else {}
-    if not entries:
+    if node is None or not node.value:
         return {"default": Attachment()}
-    return {
-        key: Attachment(
-            aliases=_strings(child.child("aliases")) or (), ipv4_address=_text(child, "ipv4_address")
-        )
-        for key, child in sorted(entries.items())
-    }
+    return structure.mapping_of(Attachment, node)
 
 
 def _dependencies(node: Node | None) -> dict[str, Dependency]:

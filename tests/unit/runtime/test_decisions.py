@@ -10,8 +10,8 @@ import pytest
 from composer import errors
 from composer.model.container import ContainerSpec
 from composer.model.image import ImageConfig
+from composer.model.limits import Limits
 from composer.model.quantity import ByteSize
-from composer.model.stack import Limits
 from composer.runtime import defaults, logs, seccomp, spec, users
 from composer.runtime.users import User
 
