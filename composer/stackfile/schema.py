@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from composer.model.data import read_schema
 from composer.stackfile import quickcheck
 from composer.stackfile.scalars import scalar_text, shown
-from composer.stackfile.tree import Node, Path, at, plain, problem
+from composer.stackfile.tree import Node, Path, at, plain, problem, problem_of_key
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -217,7 +217,7 @@ def _unknown_keys(root: Node, path: Path, violation: ValidationError) -> Iterabl
             continue
         if not known:
             if not all(c.isascii() and (c.isalnum() or c in "._-") for c in key) or not key:
-                yield problem(
+                yield problem_of_key(
                     child,
                     (*path, key),
                     f"{shown(key)} is not a valid name",
@@ -225,7 +225,7 @@ def _unknown_keys(root: Node, path: Path, violation: ValidationError) -> Iterabl
                 )
             continue
         message = f"additional property {key!r} is not allowed"
-        yield problem(child, (*path, key), message, hint=_key_hint(key, path, known, child))
+        yield problem_of_key(child, (*path, key), message, hint=_key_hint(key, path, known, child))
 
 
 def _key_hint(key: str, path: Path, known: set[str], child: Node) -> str:

@@ -44,7 +44,7 @@ class Node:
 
     ``override`` is the tag ``reset`` or ``override`` when the author wrote one; ``written`` the text
     before interpolation, when that changed it; ``former`` what an override replaced here; ``implied``
-    says why the value is there when nobody wrote it.
+    says why the value is there when nobody wrote it.  ``key`` is where its key in a mapping stands.
     """
 
     value: dict[str, Node] | list[Node] | Scalar
@@ -53,6 +53,7 @@ class Node:
     written: str | None = None
     former: Node | None = None
     implied: str = ""
+    key: Place | None = None
 
     def child(self, key: str) -> Node | None:
         """The entry of a mapping, ``None`` when missing or not a mapping."""
@@ -97,6 +98,11 @@ def problem(node: Node | Place, path: Path, message: str, *, hint: str = "") -> 
     )
 
 
+def problem_of_key(node: Node, path: Path, message: str, *, hint: str = "") -> errors.Problem:
+    """A problem with the key of a mapping's entry, not with its value."""
+    return problem(node.key or node.place, path, message, hint=hint)
+
+
 def plain(node: Node) -> object:
     """The value without places; entries that ``!reset`` takes away are left out."""
     if isinstance(node.value, dict):
@@ -113,7 +119,7 @@ def copied(node: Node) -> Node:
         value = {key: copied(child) for key, child in value.items()}
     elif isinstance(value, list):
         value = [copied(child) for child in value]
-    return Node(value, node.place, node.override, node.written, node.former, node.implied)
+    return Node(value, node.place, node.override, node.written, node.former, node.implied, node.key)
 
 
 def at(node: Node, path: Path) -> Node:

@@ -170,7 +170,7 @@ class _Events:
             value = {key: self._copy(child, place, depth + 1) for key, child in value.items()}
         elif isinstance(value, list):
             value = [self._copy(child, place, depth + 1) for child in value]
-        return Node(value, node.place, override=node.override)
+        return Node(value, node.place, override=node.override, key=node.key)
 
     def _too_deep(self, place: Place) -> errors.StackFileError:
         return self._fail(place, f"the file is nested more than {DEEPEST} levels deep")
@@ -211,8 +211,9 @@ class _Events:
             name = _key_text(event) if isinstance(key.value, Timestamp) else key.value
             if name in own:
                 raise self._fail(
-                    place, f"mapping key {name!r} is already defined at line {own[name].place.line}"
+                    place, f"mapping key {name!r} is already defined at line {(own[name].key or place).line}"
                 )
+            value.key = place
             own[name] = value
         for source in merged:
             for name, value in source.entries():
