@@ -6,12 +6,14 @@ Contents of configs and secrets are read, two ways of saying one thing become on
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
 from composer import errors
+from composer.model import security
 from composer.model.build import Build
 from composer.model.deploy import Deploy, Develop, DeviceRequest, Hook
 from composer.model.limits import BlockIo, Limits, Ulimit
@@ -44,7 +46,7 @@ from composer.model.stack import (
 from composer.stackfile import structure, tmpfs
 from composer.stackfile.reader import LARGEST_MATERIAL
 from composer.stackfile.scalars import scalar_text
-from composer.stackfile.tree import Node, Path, problem, section
+from composer.stackfile.tree import Node, Path, at, problem, section
 
 if TYPE_CHECKING:
     from composer.stackfile.load import Document
@@ -57,7 +59,9 @@ def bound(document: Document, warnings: tuple[str, ...]) -> Stack:
     selected = document.selected
     binder = _Binder(document)
     active = section(selected, "services")
-    services = {name: _service(name, node) for name, node in sorted(active.items())}
+    services = {
+        name: binder.with_profiles(_service(name, node), node) for name, node in sorted(active.items())
+    }
     inactive = {
         name: _inactive(name, node)
         for name, node in sorted(section(document.tree, "services").items())
@@ -82,7 +86,7 @@ def bound(document: Document, warnings: tuple[str, ...]) -> Stack:
 
 
 class _Binder:
-    """Reads what configs and secrets hold."""
+    """Reads what configs, secrets and seccomp profiles hold."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
@@ -117,6 +121,32 @@ class _Binder:
             )
         return content or b"", full
 
+    def with_profiles(self, service: Service, node: Node) -> Service:
+        """The service with the content of its seccomp profiles in place of their paths."""
+        options = []
+        for index, option in enumerate(service.security_opt):
+            key, value = security.split(option)
+            if key == "seccomp" and value not in ("unconfined", "builtin", ""):
+                path: Path = ("services", service.name, "security_opt", index)
+                content = self._profile(value, path, node)
+                options.append(f"seccomp={content}")
+            else:
+                options.append(option)
+        return attrs.evolve(service, security_opt=tuple(options)) if options else service
+
+    def _profile(self, file: str, path: Path, node: Node) -> str:
+        place = at(node, path[2:])
+        full = os.path.join(self._document.directory, os.path.expanduser(file))
+        content = self._document.reader.read(full, limit=LARGEST_MATERIAL)
+        if content is None:
+            self.problems.append(problem(place, path, f"seccomp profile {full} not found"))
+            return "{}"
+        try:
+            return json.dumps(json.loads(content), separators=(",", ":"))
+        except ValueError as error:
+            self.problems.append(problem(place, path, f"seccomp profile {full} is not JSON: {error}"))
+            return "{}"
+
 
 # ---------------------------------------------------------------------- services
 
@@ -132,9 +162,11 @@ def _service(name: str, node: Node) -> Service:
         working_dir=_text(node, "working_dir"),
         user=_text(node, "user"),
         hostname=_text(node, "hostname"),
-        ports=tuple(dict.fromkeys(_port(item) for item in _items(node, "ports"))),
+        ports=()
+        if _has_no_network_of_its_own(node)
+        else tuple(dict.fromkeys(_port(item) for item in _items(node, "ports"))),
         mounts=_mounts(node),
-        networks=_attachments(node.child("networks")),
+        networks={} if _has_no_network_of_its_own(node) else _attachments(node.child("networks")),
         depends_on=_dependencies(node.child("depends_on")),
         healthcheck=_healthcheck(node.child("healthcheck")),
         restart=_restart(node),
@@ -199,6 +231,10 @@ def _service(name: str, node: Node) -> Service:
         use_api_socket=_boolean(node, "use_api_socket"),
         volumes_from=_strings(node.child("volumes_from")) or (),
     )
+
+
+def _has_no_network_of_its_own(node: Node) -> bool:
+    return _text(node, "network_mode") not in (None, "", "bridge", "default")
 
 
 def _device_requests(node: Node) -> tuple[DeviceRequest, ...]:

@@ -11,9 +11,10 @@ import signal
 from collections.abc import Callable, Iterator
 
 from composer import errors
+from composer.model import devicerule, security
 from composer.stackfile import paths, ports, subnets, tmpfs
 from composer.stackfile.scalars import is_number, scalar_text, shown
-from composer.stackfile.tree import Node, Path, Table, problem
+from composer.stackfile.tree import Node, Path, Table, at, problem
 
 Check = Callable[[Node, Path, Node], Iterator[errors.Problem]]
 
@@ -28,7 +29,28 @@ _RESOURCE_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}", re.ASCII)
 _SIGNAL = re.compile(r"(SIG)?RTM(IN(\+\d\d?)?|AX(-\d\d?)?)", re.ASCII)
 _MOST_PIDS = 4_194_304
 """``PID_MAX_LIMIT`` of a 64-bit kernel (linux/threads.h)."""
-_MOUNT_KINDS = ("bind", "volume", "tmpfs")
+_MOUNT_KINDS = ("bind", "volume", "tmpfs", "image")
+
+
+_CPUSET = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*", re.ASCII)
+_SYSCTLS = frozenset(
+    {
+        "kernel.msgmax",
+        "kernel.msgmnb",
+        "kernel.msgmni",
+        "kernel.sem",
+        "kernel.shmall",
+        "kernel.shmmax",
+        "kernel.shmmni",
+        "kernel.shm_rmid_forced",
+    }
+)
+"""Those of the IPC namespace (ipc_namespaces(7)); ``net.`` and ``fs.mqueue.`` have theirs too."""
+_ULIMITS = (
+    *("as", "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue"),
+    *("nice", "nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack"),
+)
+"""getrlimit(2), in lower case and without ``RLIMIT_``."""
 
 
 def obstacles(root: Node) -> list[errors.Problem]:
@@ -219,6 +241,119 @@ def _capability(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]
         yield problem(node, path, f"{node.value!r} is no capability")
 
 
+def _one_of(*words: str, peers: bool = False) -> Check:
+    """A mode: one of a few words or, where ``peers``, ``service:NAME`` or ``container:NAME``."""
+
+    def check(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
+        text = scalar_text(node.value)
+        kind, colon, name = text.partition(":")
+        is_peer = peers and colon and name and kind in ("service", "container")
+        if text and text not in words and not is_peer:
+            more = ", service:NAME or container:NAME" if peers else ""
+            message = f"{path[-1]} {text!r} is not supported"
+            yield problem(node, path, message, hint=f"Use {', '.join(words)}{more}.")
+
+    return check
+
+
+def _within(low: int, high: int) -> Check:
+    def check(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
+        if isinstance(node.value, int) and not low <= node.value <= high:
+            yield problem(node, path, f"{path[-1]} is between {low} and {high}, not {node.value}")
+
+    return check
+
+
+def _cpuset(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
+    if not _CPUSET.fullmatch(scalar_text(node.value)):
+        yield problem(node, path, f"{shown(node.value)} is no list of processors", hint='Write "0-2,4".')
+
+
+def _sysctls(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
+    """Only what has a namespace: the rest would be the host's (sysctl(8), namespaces(7))."""
+    for name, child in node.entries():
+        if name not in _SYSCTLS and not name.startswith(("net.", "fs.mqueue.")):
+            yield problem(child, (*path, name), f"{name} is not separate for each container",
+                          hint="Set it on the host.")  # fmt: skip
+
+
+def _ulimits(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
+    for name, child in node.entries():
+        if name not in _ULIMITS:
+            yield problem(
+                child, (*path, name), f"{name!r} is no limit", hint=f"One of {', '.join(_ULIMITS)}."
+            )
+            continue
+        limits = [entry.value for key in ("soft", "hard") if (entry := child.child(key)) is not None]
+        soft, hard = limits if len(limits) == 2 else (child.value, child.value)
+        if isinstance(soft, int) and isinstance(hard, int) and soft > hard >= 0:
+            yield problem(child, (*path, name), f"the soft limit {soft} is above the hard limit {hard}")
+
+
+def _security_opt(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
+    text = scalar_text(node.value)
+    key, value = security.split(text)
+    if key == "seccomp" and value:
+        return  # its file is read when the stack is bound
+    try:
+        security.parsed((text,), privileged=False)
+    except ValueError as error:
+        hint = "Use no-new-privileges, seccomp=, apparmor=, label= or systempaths=unconfined."
+        yield problem(node, path, str(error), hint=hint)
+
+
+def _device(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
+    source, target = node.child("source"), node.child("target")
+    text = scalar_text(source.value) if source is not None else ""
+    if not text.startswith("/"):
+        yield problem(
+            source or node, path, f"device {text!r} is not supported yet", hint="Name a path below /dev."
+        )
+    elif target is not None and not scalar_text(target.value).startswith("/"):
+        yield problem(target, path, f"{shown(target.value)} is not an absolute path")
+
+
+def _device_rule(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
+    try:
+        devicerule.parsed(scalar_text(node.value))
+    except ValueError as error:
+        yield problem(node, path, str(error), hint='Write "c 1:3 rwm": type, major:minor, access.')
+
+
+def _platform(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
+    from composer.model import platforms  # few files need it
+
+    text = scalar_text(node.value)
+    if text and not platforms.runs_here(text):
+        yield problem(node, path, f"platform {text} cannot run on this host",
+                      hint=f"This host is {platforms.of_host()}.")  # fmt: skip
+
+
+def _container_name(node: Node, path: Path, root: Node) -> Iterator[errors.Problem]:
+    text = scalar_text(node.value)
+    if not _RESOURCE_NAME.fullmatch(text):
+        yield problem(node, path, f"{text!r} is not a valid name",
+                      hint="At most 128 letters, digits, . _ -; a letter or digit first.")  # fmt: skip
+    service = at(root, path[:-1])
+    for scale in (service.child("scale"), at(service, ("deploy", "replicas"))):
+        if scale is not None and isinstance(scale.value, int) and scale.value > 1:
+            yield problem(node, path, f"{scale.value} containers cannot all be called {text}",
+                          hint="Leave container_name out.")  # fmt: skip
+
+
+def _own_names(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
+    """No two containers of a name."""
+    taken: dict[str, str] = {}
+    for service, child in node.entries():
+        name = child.child("container_name")
+        text = scalar_text(name.value) if name is not None and name.value else ""
+        if name is not None and text in taken:
+            message = f"{taken[text]} is called {text} already"
+            yield problem(name, (*path, service, "container_name"), message)
+        elif text:
+            taken[text] = service
+
+
 _TABLE: Table[Check] = Table(
     [
         *((kind, _keys) for kind in ("services", "networks", "volumes", "secrets", "configs")),
@@ -227,28 +362,50 @@ _TABLE: Table[Check] = Table(
         ("services.*", _targets),
         ("services.*.build.context", _context),
         ("services.*.build.args", _variables),
+        ("services", _own_names),
+        ("services.*.blkio_config.weight", _within(10, 1000)),
         ("services.*.cap_add.*", _capability),
         ("services.*.cap_drop.*", _capability),
+        ("services.*.cgroup", _one_of("host", "private")),
         ("services.*.configs.*", _grant),
+        ("services.*.container_name", _container_name),
+        ("services.*.cpu_shares", _within(0, 262_144)),
+        ("services.*.cpuset", _cpuset),
         ("services.*.cpus", _cpus),
         ("services.*.deploy.replicas", _scale),
         ("services.*.deploy.resources.limits.cpus", _cpus),
         ("services.*.deploy.resources.limits.memory", _size),
         ("services.*.deploy.resources.limits.pids", _pids_limit),
         ("services.*.deploy.restart_policy.condition", _restart_condition),
+        ("services.*.device_cgroup_rules.*", _device_rule),
+        ("services.*.devices.*", _device),
+        ("services.*.domainname", _host_name),
         ("services.*.environment", _variables),
         ("services.*.healthcheck.retries", _retries),
         ("services.*.hostname", _host_name),
+        ("services.*.ipc", _one_of("none", "private", "shareable", "host", peers=True)),
         ("services.*.mem_limit", _size),
+        ("services.*.mem_reservation", _size),
+        ("services.*.mem_swappiness", _within(0, 100)),
+        ("services.*.network_mode", _one_of("bridge", "none", "host", peers=True)),
         ("services.*.networks.*.aliases.*", _host_name),
         ("services.*.networks.*.ipv4_address", subnets.own_address),
+        ("services.*.oom_score_adj", _within(-1000, 1000)),
+        ("services.*.pid", _one_of("private", "host", peers=True)),
         ("services.*.pids_limit", _pids_limit),
+        ("services.*.platform", _platform),
         ("services.*.ports.*", _port),
         ("services.*.restart", _restart),
         ("services.*.scale", _scale),
         ("services.*.secrets.*", _grant),
+        ("services.*.security_opt.*", _security_opt),
+        ("services.*.shm_size", _size),
         ("services.*.stop_signal", _stop_signal),
+        ("services.*.sysctls", _sysctls),
         ("services.*.tmpfs.*", _tmpfs),
+        ("services.*.ulimits", _ulimits),
+        ("services.*.userns_mode", _one_of("host")),
+        ("services.*.uts", _one_of("host")),
         ("services.*.volumes.*", _mount),
         ("services.*.volumes.*.tmpfs.mode", _file_mode),
         ("services.*.volumes.*.tmpfs.size", _size),

@@ -52,29 +52,44 @@ ROWS: tuple[Row, ...] = (
         _SERVICE,
         """
         build.context: directories; no git, image or remote contexts yet
+        annotations: annotations of the OCI configuration
+        blkio_config
         build.dockerfile build.dockerfile_inline build.args build.target
-        cap_add cap_drop command configs cpus depends_on entrypoint env_file environment
+        cap_add cap_drop cgroup command configs container_name cpus cpu_period cpu_quota cpu_rt_period
+        cpu_rt_runtime cpu_shares cpuset depends_on device_cgroup_rules
+        devices: nodes of the host; no CDI names yet
+        dns dns_opt dns_search domainname entrypoint env_file environment
         deploy.replicas
         deploy.resources.limits.cpus deploy.resources.limits.memory deploy.resources.limits.pids
         deploy.restart_policy.condition deploy.restart_policy.max_attempts
-        extends healthcheck hostname image init label_file labels mem_limit
+        extends extra_hosts group_add healthcheck hostname image init ipc label_file labels mem_limit
+        mem_reservation mem_swappiness memswap_limit
+        network_mode: ports have no effect with host, none, service and container
         networks.*.aliases networks.*.ipv4_address
-        pids_limit
+        oom_kill_disable: where the kernel has it (cgroup v1)
+        oom_score_adj pid pids_limit
+        platform: that of this host
         ports: IPv4, tcp and udp
         profiles
         pull_policy: there is no registry client yet: build builds, never and missing find what is there
-        read_only restart scale
+        privileged read_only restart scale
         secrets: uid, gid and mode are honoured for every kind of source
-        stop_grace_period stop_signal tmpfs user
-        volumes: bind, volume and tmpfs
-        working_dir
+        security_opt: AppArmor and SELinux labels where the host has them
+        shm_size stdin_open stop_grace_period stop_signal
+        sysctls: those that have a namespace
+        tmpfs tty
+        ulimits: as far as this host may hand on
+        user
+        userns_mode: host
+        uts
+        volumes: bind, volume, tmpfs and image
+        volumes_from working_dir
         """,
     ),
     *_rows(
         Support.IDLE,
         _SERVICE,
         """
-        annotations: nothing on one host reads them
         attach: composer shows the logs of what is named
         build.cache_from build.cache_to: the build cache is that of this host
         build.provenance build.sbom: images are not attested
@@ -100,19 +115,14 @@ ROWS: tuple[Row, ...] = (
         Support.REFUSED,
         _SERVICE,
         """
-        blkio_config cgroup cgroup_parent container_name cpu_period cpu_quota cpu_rt_period cpu_rt_runtime
-        cpu_shares cpuset device_cgroup_rules devices dns dns_opt dns_search domainname external_links
-        extra_hosts gpus group_add ipc links logging mac_address mem_reservation mem_swappiness
-        memswap_limit models network_mode oom_kill_disable oom_score_adj pid platform post_start pre_stop
-        privileged provider runtime security_opt shm_size stdin_open storage_opt sysctls tty ulimits
-        use_api_socket userns_mode uts volumes_from
+        cgroup_parent external_links gpus links logging mac_address models post_start pre_stop provider
+        runtime storage_opt use_api_socket
         deploy.resources.reservations.devices
         build.additional_contexts build.entitlements build.extra_hosts build.labels build.network
         build.no_cache build.platforms build.privileged build.pull build.secrets build.shm_size build.ssh
         build.tags build.ulimits
         networks.*.driver_opts networks.*.gw_priority networks.*.interface_name networks.*.ipv6_address
         networks.*.link_local_ips networks.*.mac_address networks.*.priority
-        volumes.*.image volumes.*.bind.propagation volumes.*.bind.recursive volumes.*.volume.subpath
         """,
     ),
     *_rows(
@@ -141,6 +151,8 @@ ROWS: tuple[Row, ...] = (
     *_rows(Support.REFUSED, "secrets.*.", "external driver driver_opts template_driver"),
     *_rows(Support.REFUSED, "models.*.", "name model context_size runtime_flags"),
 )
+
+_OWN_NETWORKS = (None, "", "bridge", "default")
 
 _BY_PATH = {row.path: row for row in ROWS}
 
@@ -208,6 +220,10 @@ def findings(root: Node) -> Findings:
             message = f"{path[-1]} is not supported yet"
             hint = row.note or "docs/compatibility.md lists what is honoured."
             refused.append(problem(node, path, message, hint=hint))
+    for name, service in (root.child("services") or root).entries():
+        mode, ports = service.child("network_mode"), service.child("ports")
+        if mode is not None and ports is not None and ports.value and mode.value not in _OWN_NETWORKS:
+            idle[f"ports of {name} has no effect: network_mode is {mode.value}"] = None
     return Findings(tuple(idle), tuple(refused))
 
 

@@ -45,7 +45,7 @@ HUGE = "9" * 5000
         ("ports: [1-65535]", "services.a.ports[0]", "more than 10000 ports"),
         (f"ports: [{{target: 80, published: '{HUGE}'}}]", "services.a.ports[0].published", "no port"),
         ("build: https://x/y.git", "services.a.build.context", "not supported yet"),
-        ("volumes: [{type: image, source: x, target: /y}]", "services.a.volumes[0].type", "not supported yet"),
+        ("volumes: [{type: npipe, source: x, target: /y}]", "services.a.volumes[0].type", "not supported yet"),
     ],
 )  # fmt: skip
 def test_refused(stack_of: Load, attribute: str, path: str, words: str) -> None:
