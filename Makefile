@@ -23,6 +23,7 @@ lint:
 
 bench: ## against Docker Compose and podman-compose, into docs/performance.md
 	@.ci/setup --peers
+	$(PYTHON) tests/benchmarks/loading.py
 	$(PYTHON) tests/benchmarks/bench.py
 
 faults: setup ## kill -9 at 100 random moments of up and down

@@ -27,10 +27,10 @@ class Problem:
     """One thing wrong at one place of a file: where, what, and how to put it right.
 
     A value: it is collected, sorted and rendered, never raised.  Lines and columns count from 1;
-    0 means unknown.
+    0 means unknown.  ``via`` is the chain of files that led to this one, outermost first.
     """
 
-    __slots__ = ("column", "file", "hint", "line", "message", "path")
+    __slots__ = ("column", "file", "hint", "line", "message", "path", "via")
 
     def __init__(
         self,
@@ -41,8 +41,10 @@ class Problem:
         column: int = 0,
         path: str = "",
         hint: str = "",
+        via: tuple[str, ...] = (),
     ) -> None:
         self.message = message
+        self.via = via
         self.file = file
         self.line = line
         self.column = column

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from composer.engine.records import Records
     from composer.host.database import Database
     from composer.host.paths import Paths
-    from composer.stackfile.load import Loaded, LoadRequest
+    from composer.stackfile.load import Document, Loaded, LoadRequest, Omissions
     from composer.supervisor.main import Nursling
 
 Json = dict[str, object]
@@ -139,6 +139,13 @@ class Session:
                 shortcut.forget(self.run, self._key())
             self._name = loaded.stack.name
         return self._loaded[1]
+
+    def read(self, services: Sequence[str] = (), passes: Omissions | None = None) -> Document:
+        """Read the stack file as ``config`` does; raises ``StackFileError``."""
+        from composer.stackfile import load
+        from composer.supervisor import loading
+
+        return load.read_document(loading.request_from(self.source(), tuple(services)), passes)
 
     def _key(self) -> str:
         root = self.root

@@ -12,24 +12,26 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
 
 import attrs
 
 from composer import errors
+from composer.engine import binds, peers, sharing
 from composer.engine.observe import EXIT_UNKNOWN
 from composer.engine.volumes import mounts_with_image_volumes
+from composer.host import resolvconf
 from composer.model.container import ContainerSpec, VolumeSpec, Wish
 from composer.model.protocols import BindMount, ContainerRequest, MaterialFile
 from composer.model.stack import MountKind
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from composer.engine.drivers import Drivers
     from composer.engine.records import ContainerRecord
     from composer.model.image import Image
-    from composer.model.protocols import NamespaceHandle, ProcessIdentity
+    from composer.model.protocols import Endpoint, NamespaceHandle, ProcessIdentity
 
 NAME_SERVER = "127.0.0.11"
 """Where the supervisor answers DNS inside every container's network namespace (as Docker's)."""
@@ -54,6 +56,15 @@ class Ended:
     exit_code: int
     oom_killed: bool
     finished_at: float
+
+
+class _Naming(TypedDict):
+    """The part of a ``ContainerRequest`` that makes ``/etc/hosts`` and ``/etc/resolv.conf``."""
+
+    hosts: tuple[tuple[str, str], ...]
+    name_servers: tuple[str, ...]
+    search_domains: tuple[str, ...]
+    resolver_options: tuple[str, ...]
 
 
 class Containers:
@@ -124,7 +135,7 @@ class Containers:
             if not name:
                 name = drivers.volumes.anonymous(container_id, mount)
                 drivers.volumes.create(VolumeSpec(stack=spec.stack, key="", name=name))
-            if not mount.nocopy:
+            if not mount.nocopy and not mount.subpath:
                 drivers.volumes.fill_from_image(name, mount.target, layers, container_id)
 
     # ------------------------------------------------------------------ start
@@ -134,16 +145,27 @@ class Containers:
         drivers = self._drivers
         record = self.record_of(container_id)
         spec = record.spec
-        image = drivers.images.get(spec.image_id)
-        layers = drivers.images.layer_paths(image)
         if spec.files and not drivers.runtime.has_files(container_id):
             message = f"{spec.name}: its configs and secrets are gone (they live in memory only)"
             raise errors.OperationFailed(message, hint="Run `composer up` to read them again.")
-        binds = self._binds(container_id, spec, image)
-        names = [spec.name, container_id[:12]] + ([] if spec.one_off else [spec.service])
-        namespace, endpoints, _ports = drivers.network.connect(
-            container_id, spec.networks, names, spec.ports, stack=spec.stack
-        )
+        find = partial(peers.first_process_of, drivers, spec)
+        with binds.Held() as held:
+            mounted = binds.settled(drivers, container_id, spec, held)
+            return self._created(record, mounted, sharing.shared_by(spec, find))
+
+    def _created(
+        self, record: ContainerRecord, mounted: tuple[BindMount, ...], shared: sharing.Shared
+    ) -> Prepared:
+        drivers, container_id, spec = self._drivers, record.id, record.spec
+        image = drivers.images.get(spec.image_id)
+        if shared.shm_of:
+            shm = BindMount(source=Path(sharing.SHM), target=sharing.SHM, peer=shared.shm_of)
+            mounted = (*mounted, shm)
+        try:
+            namespace, endpoints = self._joined(container_id, spec, shared)
+        except BaseException:
+            shared.close()
+            raise
         try:
             directory = drivers.paths.container_data(container_id)
             identity = drivers.runtime.create(
@@ -151,26 +173,71 @@ class Containers:
                     id=container_id,
                     spec=spec,
                     image=image.config,
-                    layers=layers,
+                    layers=drivers.images.layer_paths(image),
                     upper=directory / "upper",
                     work=directory / "work",
                     log=directory / "log",
-                    binds=binds,
-                    network_namespace=namespace.path,
-                    hosts=tuple(
-                        (endpoint.address, spec.hostname or container_id[:12]) for endpoint in endpoints
-                    ),
-                    name_servers=(NAME_SERVER,),
-                    resolver_options=("ndots:0",),
+                    binds=mounted,
+                    network_namespace=namespace.path if shared.has_own_network else shared.network,
+                    namespaces=shared.namespaces,
                     exit_command=self._exit_command(spec.stack),
+                    **self._naming(container_id, spec, endpoints),
                 )
             )
         except BaseException:
             namespace.close()
             self._undo_prepare(container_id)
             raise
+        finally:
+            if shared.has_own_network:
+                shared.close()
         drivers.records.process_created(container_id, identity)
         return Prepared(id=container_id, identity=identity, namespace=namespace)
+
+    def _joined(
+        self, container_id: str, spec: ContainerSpec, shared: sharing.Shared
+    ) -> tuple[NamespaceHandle, tuple[Endpoint, ...]]:
+        """A namespace of its own on the container's networks, or the one it shares."""
+        if not shared.has_own_network:
+            return shared, ()
+        names = [spec.name, container_id[:12]] + ([] if spec.one_off else [spec.service])
+        namespace, endpoints, _ports = self._drivers.network.connect(
+            container_id, spec.networks, names, spec.ports, stack=spec.stack
+        )
+        return namespace, endpoints
+
+    def _naming(self, container_id: str, spec: ContainerSpec, endpoints: tuple[Endpoint, ...]) -> _Naming:
+        """``/etc/hosts`` and ``/etc/resolv.conf``: composer's own entries, then the stack's."""
+        own = spec.hostname or container_id[:12]
+        full = f"{own}.{spec.domainname} {own}" if spec.domainname else own
+        hosts = [(endpoint.address, full) for endpoint in endpoints]
+        for name, addresses in spec.resolver.hosts.items():
+            hosts += [(self._address(spec, address, endpoints), name) for address in addresses]
+        if endpoints:
+            options = spec.resolver.options
+            if not any(option.startswith("ndots:") for option in options):
+                options = ("ndots:0", *options)
+            return {
+                "hosts": tuple(hosts),
+                "name_servers": (NAME_SERVER,),
+                "search_domains": spec.resolver.search,
+                "resolver_options": options,
+            }
+        settings = resolvconf.of_host()
+        return {
+            "hosts": tuple(hosts),
+            "name_servers": spec.resolver.servers or settings.servers,
+            "search_domains": spec.resolver.search or settings.search,
+            "resolver_options": spec.resolver.options or settings.options,
+        }
+
+    def _address(self, spec: ContainerSpec, address: str, endpoints: tuple[Endpoint, ...]) -> str:
+        """``host-gateway`` is where the host answers: the gateway of the first network, else loopback."""
+        if address != "host-gateway":
+            return address
+        if not endpoints:
+            return "127.0.0.1"
+        return self._drivers.network.observe(spec.stack)[endpoints[0].network].gateway
 
     def start(self, prepared: Prepared) -> None:
         """Let the prepared first process run its program."""
@@ -186,22 +253,6 @@ class Containers:
     def _undo_prepare(self, container_id: str) -> None:
         self._drivers.runtime.release(container_id)
         self._drivers.network.disconnect(container_id)
-
-    def _binds(self, container_id: str, spec: ContainerSpec, image: Image) -> tuple[BindMount, ...]:
-        binds = []
-        for mount in mounts_with_image_volumes(spec.mounts, image.config.volumes):
-            if mount.kind is MountKind.TMPFS:
-                continue
-            if mount.kind is MountKind.VOLUME:
-                name = mount.source or self._drivers.volumes.anonymous(container_id, mount)
-                source = self._drivers.volumes.path(name)
-                if not source.is_dir():
-                    message = f"{spec.name}: volume {name} is gone"
-                    raise errors.OperationFailed(message, hint="Run `composer up` to make it again.")
-            else:
-                source = _bind_source(spec.name, mount.source, create=mount.create_host_path)
-            binds.append(BindMount(source=source, target=mount.target, read_only=mount.read_only))
-        return tuple(binds)
 
     def _exit_command(self, stack: str) -> tuple[str, ...]:
         """What conmon runs when the container ended: revive the supervisor, if none lives.
@@ -288,20 +339,3 @@ class Containers:
     def wish(self, container_id: str, wish: Wish) -> None:
         """Record what is asked of a container before doing it."""
         self._drivers.records.set_wish(container_id, wish)
-
-
-def _bind_source(container: str, source: str, *, create: bool) -> Path:
-    from pathlib import Path
-
-    path = Path(source)
-    if path.exists():
-        return path
-    if not create:
-        message = f"{container}: bind source {source} does not exist"
-        raise errors.OperationFailed(message, hint="Make it, or leave create_host_path out.")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"{container}: cannot make bind source {source}: {error}"
-        raise errors.RuntimeFailure(message) from error
-    return path

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from composer import errors
 from composer.model import canonical, names
 from composer.model.container import ContainerSpec, Health, VolumeSpec, Wish
 from composer.model.protocols import ProcessIdentity
@@ -107,6 +108,12 @@ class Records:
         """Record the intent to make a container; returns its derived id."""
         key = (spec.stack, spec.name if spec.one_off else spec.service, spec.number)
         with self._database.transaction() as db:
+            taken = db.execute(
+                "SELECT stack FROM containers WHERE name = ? AND stack != ? LIMIT 1", (spec.name, spec.stack)
+            ).fetchone()
+            if taken is not None:
+                message = f"the name {spec.name} is that of a container of stack {taken['stack']}"
+                raise errors.ConflictError(message, hint="Names of containers are unique on a host.")
             db.execute(
                 "INSERT INTO generations VALUES (?, ?, ?, 1) ON CONFLICT (stack, service, number)"
                 " DO UPDATE SET last = last + 1",
@@ -192,6 +199,15 @@ class Records:
             (stack, name),
         )
         return self._container_of(row) if row else None
+
+    def containers_named(self, name: str) -> tuple[ContainerRecord, ...]:
+        """Complete containers of that name or id in any stack, newest first."""
+        rows = self._database.rows(
+            "SELECT * FROM containers WHERE (name = ? OR id = ?) AND phase = 'ready'"
+            " ORDER BY created_at DESC",
+            (name, name),
+        )
+        return tuple(self._container_of(row) for row in rows)
 
     def containers(self, stack: str) -> tuple[ContainerRecord, ...]:
         """Every container of a stack, by service, number and generation."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -30,6 +31,9 @@ _FSOPEN_CLOEXEC = _FSMOUNT_CLOEXEC = 1
 _SET_STRING, _CMD_CREATE = 1, 6
 _AT_FDCWD = -100
 _MOVE_MOUNT_F_EMPTY_PATH = 4
+_OPEN_TREE = 428
+_OPEN_TREE_CLONE, _OPEN_TREE_CLOEXEC = 1, os.O_CLOEXEC
+_CLONE_FS = 0x00000200
 
 UNIFIED = "/sys/fs/cgroup/unified"
 """Where systemd's hybrid layout mounts the v2 hierarchy."""
@@ -81,6 +85,55 @@ def bind(source: Path, target: Path, *, read_only: bool = False) -> None:
     mount(str(source), str(target), "", MS_BIND)
     if read_only:
         mount("none", str(target), "", MS_BIND | MS_REMOUNT | MS_RDONLY)
+
+
+def bind_from(pid: int, source: str, target: Path) -> None:
+    """Bind what process ``pid`` has mounted at ``source`` in its own mount namespace.
+
+    A mount of another namespace cannot be bound by path; it is cloned over there, by a thread that
+    goes there for that, and attached here (open_tree(2), move_mount(2), kernel 5.2).
+    """
+    cloned = _Clone(pid, source)
+    cloned.start()
+    cloned.join()
+    if cloned.error is not None:
+        raise cloned.error
+    try:
+        moved = _libc.syscall(
+            _MOVE_MOUNT, cloned.tree, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH
+        )
+        _check(moved, "move_mount", str(target))
+    finally:
+        os.close(cloned.tree)
+
+
+class _Clone(threading.Thread):
+    """Its only deed; a thread that changed its mount namespace is good for nothing else."""
+
+    def __init__(self, pid: int, source: str) -> None:
+        super().__init__(name="composer-mounts", daemon=True)
+        self._pid = pid
+        self._source = source
+        self.tree = -1
+        self.error: errors.ComposerError | None = None
+
+    def run(self) -> None:
+        try:
+            namespace = os.open(f"/proc/{self._pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            self.error = _failure(error.errno or errno.ESRCH, "open", f"mount namespace of {self._pid}")
+            return
+        try:
+            _check(_libc.unshare(_CLONE_FS), "unshare", "the file system of a thread")
+            _check(_libc.setns(namespace, CLONE_NEWNS), "setns", f"mount namespace of {self._pid}")
+            self.tree = _libc.syscall(
+                _OPEN_TREE, _AT_FDCWD, os.fsencode(self._source), _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC
+            )
+            _check(self.tree, "open_tree", self._source)
+        except errors.ComposerError as error:
+            self.error = error
+        finally:
+            os.close(namespace)
 
 
 def mount_overlay(target: Path, layers: Sequence[Path], upper: Path | None, work: Path | None) -> None:

@@ -129,6 +129,15 @@ def _stat(pid: int) -> list[bytes] | None:
     return content[content.rfind(b")") + 2 :].split()
 
 
+def bounding_capabilities() -> int:
+    """The capabilities that this process can hand on, as a bit set (``CapBnd``, proc_pid_status(5))."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+        for line in status:
+            if line.startswith("CapBnd:"):
+                return int(line.split()[1], 16)
+    return 0
+
+
 def reap_orphans() -> None:
     """Collect the zombies that a subreaper inherits: monitors, and processes of containers.
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from composer import errors
 from composer.host import process
 from composer.image import importer
-from composer.image import reference as names
 from composer.image.store import Store
+from composer.model import reference as names
 from composer.model.image import Image, ImageConfig
 from composer.model.protocols import Interrupt
 

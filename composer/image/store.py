@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING
 from composer import errors
 from composer.host import durable
 from composer.image import config as image_config
-from composer.image import pack, reference
+from composer.image import pack
 from composer.image.layers import Layers
+from composer.model import platforms, reference
 from composer.model.image import HistoryEntry, Image, ImageConfig
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class Store:
             layers=tuple(layers),
             history=tuple(history),
             created=moment,
-            architecture=_architecture(),
+            architecture=platforms.architecture_of_host(),
         )
         image_id = f"sha256:{hashlib.sha256(content).hexdigest()}"
         self._blobs.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -285,13 +286,4 @@ def _image_of(row: sqlite3.Row, tags: tuple[str, ...]) -> Image:
         created=created,
         architecture=architecture,
         size=row["size"],
-    )
-
-
-def _architecture() -> str:
-    """The host's architecture as images name it (GOARCH)."""
-    import platform
-
-    return {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}.get(
-        platform.machine(), platform.machine()
     )

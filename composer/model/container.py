@@ -13,12 +13,15 @@ from collections.abc import Mapping
 
 import attrs
 
+from composer.model.limits import Limits, Ulimit
 from composer.model.quantity import ByteSize
 from composer.model.stack import (
+    Device,
     Healthcheck,
-    Limits,
     MountKind,
+    Namespaces,
     PublishedPort,
+    Resolver,
     RestartKind,
     RestartPolicy,
 )
@@ -36,6 +39,9 @@ class ContainerMount:
     nocopy: bool = False
     tmpfs_size: ByteSize | None = None
     tmpfs_mode: int | None = None
+    propagation: str = ""
+    recursive: str = ""
+    subpath: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -91,6 +97,21 @@ class ContainerSpec:
     read_only: bool = False
     tty: bool = False
     stdin_open: bool = False
+    domainname: str | None = None
+    resolver: Resolver = Resolver()
+    namespaces: Namespaces = Namespaces()
+    group_add: tuple[str, ...] = ()
+    privileged: bool = False
+    security_opt: tuple[str, ...] = ()
+    devices: tuple[Device, ...] = ()
+    device_cgroup_rules: tuple[str, ...] = ()
+    shm_size: ByteSize | None = None
+    sysctls: Mapping[str, str] = attrs.field(factory=dict)
+    ulimits: Mapping[str, Ulimit] = attrs.field(factory=dict)
+    oom_score_adj: int = 0
+    cgroup_parent: str | None = None
+    annotations: Mapping[str, str] = attrs.field(factory=dict)
+    volumes_from: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import attrs
 
+from composer.model.build import Build
 from composer.model.container import ContainerSpec, NetworkSpec, VolumeSpec
+from composer.model.limits import Limits
 from composer.model.quantity import Duration
-from composer.model.stack import Build, Condition, Limits
+from composer.model.stack import Condition
 
 
 @attrs.frozen(kw_only=True)

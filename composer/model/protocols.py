@@ -16,7 +16,8 @@ import attrs
 
 from composer.model.container import ContainerSpec, NetworkMembership, NetworkSpec
 from composer.model.image import HistoryEntry, Image, ImageConfig
-from composer.model.stack import Limits, PublishedPort
+from composer.model.limits import Limits
+from composer.model.stack import PublishedPort
 
 
 class Clock(Protocol):
@@ -135,11 +136,21 @@ class MaterialFile:
 
 @attrs.frozen(kw_only=True)
 class BindMount:
-    """A directory or file of the host to be mounted; ``source`` exists."""
+    """A directory or file of the host to be mounted; ``source`` exists.
+
+    With ``layers`` the source is below the tree that these layers of an image make together (lowest
+    first), and the mount is read-only.  With ``peer`` it is a path in the mount namespace of that
+    process.  ``is_held`` says that the source is a descriptor of ours, which means nothing elsewhere.
+    """
 
     source: Path
+    layers: tuple[Path, ...] = ()
+    peer: int = 0
+    is_held: bool = False
     target: str
     read_only: bool = False
+    propagation: str = ""
+    recursive: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -149,7 +160,9 @@ class ContainerRequest:
     ``spec`` and ``image`` give process, limits and security; ``layers`` are lowest first;
     ``binds`` are all bind and volume mounts with their sources settled (tmpfs mounts come from
     ``spec``); ``network_namespace`` is a path the runtime can open (``/proc/PID/fd/N``), "" for the
-    runtime to make an empty one; ``hosts`` are lines for ``/etc/hosts``, ``name_servers`` go to
+    runtime to make an empty one, ``None`` for the host's; ``namespaces`` says of other kinds (``pid``,
+    ``ipc``, ``uts``, ``cgroup``) whose they are, where not the container's own: a path, or ``host``;
+    ``hosts`` are lines for ``/etc/hosts``, ``name_servers`` go to
     ``/etc/resolv.conf``.
     """
 
@@ -161,7 +174,8 @@ class ContainerRequest:
     work: Path
     log: Path
     binds: tuple[BindMount, ...] = ()
-    network_namespace: str = ""
+    network_namespace: str | None = ""
+    namespaces: Mapping[str, str] = attrs.field(factory=dict)
     hosts: tuple[tuple[str, str], ...] = ()
     name_servers: tuple[str, ...] = ()
     search_domains: tuple[str, ...] = ()
@@ -308,8 +322,9 @@ class Endpoint:
 class NamespaceHandle(Protocol):
     """A network namespace kept alive by a descriptor until a container holds it."""
 
-    path: str
-    """``/proc/PID/fd/N``: what the OCI configuration names."""
+    @property
+    def path(self) -> str:
+        """``/proc/PID/fd/N``: what the OCI configuration names."""
 
     def close(self) -> None:
         """Give the descriptor up."""

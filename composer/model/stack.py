@@ -12,6 +12,9 @@ from collections.abc import Mapping
 
 import attrs
 
+from composer.model.build import Build
+from composer.model.deploy import Deploy, Develop, DeviceRequest, Hook
+from composer.model.limits import Limits, Ulimit
 from composer.model.quantity import ByteSize, Duration
 
 
@@ -38,6 +41,9 @@ class MountKind(enum.Enum):
     BIND = "bind"
     VOLUME = "volume"
     TMPFS = "tmpfs"
+    IMAGE = "image"
+    NPIPE = "npipe"
+    CLUSTER = "cluster"
 
 
 @attrs.frozen(kw_only=True)
@@ -76,17 +82,6 @@ class Healthcheck:
     disabled: bool = False
 
 
-@attrs.frozen(kw_only=True)
-class Build:
-    """How an image is built.  ``context`` is absolute; ``dockerfile`` is relative to it or absolute."""
-
-    context: str
-    dockerfile: str = "Dockerfile"
-    dockerfile_inline: str | None = None
-    args: Mapping[str, str | None] = attrs.field(factory=dict)
-    target: str | None = None
-
-
 @attrs.frozen(kw_only=True, order=True)
 class PublishedPort:
     """One port of the container made reachable on the host.
@@ -109,7 +104,9 @@ class Mount:
     """Something mounted at ``target``.
 
     ``source`` is an absolute host path (bind), the key of a top-level volume (volume; "" for an
-    anonymous one) or "" (tmpfs).
+    anonymous one), an image, or "" (tmpfs).  ``recursive`` says whether mounts below a bind come
+    along (``enabled``, ``disabled``, ``writable``, ``readonly``); ``labels`` are those of an
+    anonymous volume; ``subpath`` is a directory in the volume or image.
     """
 
     kind: MountKind
@@ -120,6 +117,11 @@ class Mount:
     nocopy: bool = False
     tmpfs_size: ByteSize | None = None
     tmpfs_mode: int | None = None
+    propagation: str = ""
+    recursive: str = ""
+    selinux: str = ""
+    subpath: str = ""
+    labels: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
@@ -149,15 +151,93 @@ class Attachment:
 
     aliases: tuple[str, ...] = ()
     ipv4_address: str | None = None
+    ipv6_address: str | None = None
+    link_local_ips: tuple[str, ...] = ()
+    mac_address: str | None = None
+    interface_name: str | None = None
+    priority: int = 0
+    gw_priority: int = 0
+    driver_opts: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
-class Limits:
-    """Resource limits; ``None`` is the default of the host or of composer."""
+class Device:
+    """A device of the host; ``permissions`` of ``rwm``.  A CDI name has source and target equal."""
 
-    memory: ByteSize | None = None
-    cpus: float | None = None
-    pids: int | None = None
+    source: str
+    target: str = ""
+    permissions: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Logging:
+    """Where output goes."""
+
+    driver: str = ""
+    options: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class Provider:
+    """Something other than a container that gives the service."""
+
+    type: str
+    options: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class ModelUse:
+    """Which variables tell a service about a model; "" for the names derived from the model's."""
+
+    endpoint_var: str = ""
+    model_var: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class ModelDefinition:
+    """A top-level AI model."""
+
+    key: str
+    name: str
+    model: str
+    context_size: int | None = None
+    runtime_flags: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Namespaces:
+    """Which namespaces a container shares; "" is one of its own, as the host makes them.
+
+    Else ``host``, ``none``, ``private``, ``shareable``, ``service:NAME`` or ``container:NAME``, as far
+    as each kind allows.
+    """
+
+    network: str = ""
+    pid: str = ""
+    ipc: str = ""
+    uts: str = ""
+    user: str = ""
+    cgroup: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Resolver:
+    """What ``/etc/resolv.conf`` and ``/etc/hosts`` get besides composer's own entries."""
+
+    servers: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    hosts: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
+class Pool:
+    """One subnet of a network (``ipam.config``)."""
+
+    subnet: str | None = None
+    gateway: str | None = None
+    ip_range: str | None = None
+    aux_addresses: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
@@ -168,9 +248,23 @@ class NetworkDefinition:
     name: str
     internal: bool = False
     external: bool = False
-    subnet: str | None = None
-    gateway: str | None = None
+    attachable: bool = False
+    driver: str = "bridge"
+    driver_opts: Mapping[str, str] = attrs.field(factory=dict)
+    pools: tuple[Pool, ...] = ()
+    enable_ipv4: bool = True
+    enable_ipv6: bool = False
     labels: Mapping[str, str] = attrs.field(factory=dict)
+
+    @property
+    def subnet(self) -> str | None:
+        """The first subnet that was written."""
+        return self.pools[0].subnet if self.pools else None
+
+    @property
+    def gateway(self) -> str | None:
+        """The gateway in it."""
+        return self.pools[0].gateway if self.pools else None
 
 
 @attrs.frozen(kw_only=True)
@@ -180,12 +274,21 @@ class VolumeDefinition:
     key: str
     name: str
     external: bool = False
+    driver: str = "local"
+    driver_opts: Mapping[str, str] = attrs.field(factory=dict)
     labels: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
 class Service:
-    """One service: what each of its containers is, and how many there are."""
+    """One service: what each of its containers is, and how many there are.
+
+    Attributes are named as in the specification, but for those that belong together: ``limits``
+    holds memory, processors and block devices, ``namespaces`` the modes (``network_mode``, ``pid``,
+    ...), ``resolver`` the ``dns*`` attributes and ``extra_hosts``, ``mounts`` also ``tmpfs``,
+    ``device_requests`` both ``gpus`` and reserved devices.  Attributes of Windows alone
+    (``isolation``, ``credential_spec``, ``cpu_count``, ``cpu_percent``) are left out.
+    """
 
     name: str
     image: str | None = None
@@ -214,6 +317,42 @@ class Service:
     cap_add: tuple[str, ...] = ()
     cap_drop: tuple[str, ...] = ()
     read_only: bool = False
+    annotations: Mapping[str, str] = attrs.field(factory=dict)
+    attach: bool = True
+    cgroup_parent: str | None = None
+    container_name: str | None = None
+    deploy: Deploy | None = None
+    develop: Develop | None = None
+    device_cgroup_rules: tuple[str, ...] = ()
+    devices: tuple[Device, ...] = ()
+    device_requests: tuple[DeviceRequest, ...] = ()
+    domainname: str | None = None
+    expose: tuple[str, ...] = ()
+    external_links: tuple[str, ...] = ()
+    group_add: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    logging: Logging | None = None
+    mac_address: str | None = None
+    models: Mapping[str, ModelUse] = attrs.field(factory=dict)
+    namespaces: Namespaces = Namespaces()
+    oom_score_adj: int = 0
+    platform: str | None = None
+    post_start: tuple[Hook, ...] = ()
+    pre_stop: tuple[Hook, ...] = ()
+    privileged: bool = False
+    provider: Provider | None = None
+    pull_policy: str | None = None
+    resolver: Resolver = Resolver()
+    runtime: str | None = None
+    security_opt: tuple[str, ...] = ()
+    shm_size: ByteSize | None = None
+    stdin_open: bool = False
+    storage_opt: Mapping[str, str] = attrs.field(factory=dict)
+    sysctls: Mapping[str, str] = attrs.field(factory=dict)
+    tty: bool = False
+    ulimits: Mapping[str, Ulimit] = attrs.field(factory=dict)
+    use_api_socket: bool = False
+    volumes_from: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -233,4 +372,5 @@ class Stack:
     volumes: Mapping[str, VolumeDefinition] = attrs.field(factory=dict)
     configs: Mapping[str, FileDefinition] = attrs.field(factory=dict)
     secrets: Mapping[str, FileDefinition] = attrs.field(factory=dict)
+    models: Mapping[str, ModelDefinition] = attrs.field(factory=dict)
     warnings: tuple[str, ...] = ()

@@ -44,7 +44,7 @@ def container_spec(stack: Stack, service: Service, number: int, images: Mapping[
         stack=stack.name,
         service=service.name,
         number=number,
-        name=names.container_name(stack.name, service.name, number),
+        name=service.container_name or names.container_name(stack.name, service.name, number),
         image=reference,
         image_id=images.get(reference, ""),
         command=service.command,
@@ -74,6 +74,23 @@ def container_spec(stack: Stack, service: Service, number: int, images: Mapping[
         cap_add=service.cap_add,
         cap_drop=service.cap_drop,
         read_only=service.read_only,
+        tty=service.tty,
+        stdin_open=service.stdin_open,
+        domainname=service.domainname,
+        resolver=service.resolver,
+        namespaces=service.namespaces,
+        group_add=service.group_add,
+        privileged=service.privileged,
+        security_opt=service.security_opt,
+        devices=service.devices,
+        device_cgroup_rules=service.device_cgroup_rules,
+        shm_size=service.shm_size,
+        sysctls=service.sysctls,
+        ulimits=service.ulimits,
+        oom_score_adj=service.oom_score_adj,
+        cgroup_parent=service.cgroup_parent,
+        annotations=service.annotations,
+        volumes_from=service.volumes_from,
     )
     return attrs.evolve(spec, labels=_labels(stack, service, spec))
 
@@ -172,6 +189,9 @@ def _mount(stack: Stack, mount: Mount) -> ContainerMount:
         nocopy=mount.nocopy,
         tmpfs_size=mount.tmpfs_size,
         tmpfs_mode=mount.tmpfs_mode,
+        propagation=mount.propagation,
+        recursive=mount.recursive,
+        subpath=mount.subpath,
     )
 
 

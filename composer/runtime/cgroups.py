@@ -18,7 +18,7 @@ from composer.model import names
 from composer.runtime.defaults import PIDS_LIMIT
 
 if TYPE_CHECKING:
-    from composer.model.stack import Limits
+    from composer.model.limits import Limits
 
 ROOT = Path("/sys/fs/cgroup")
 REMOVAL_DEADLINE = 5.0

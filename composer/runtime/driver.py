@@ -32,8 +32,11 @@ from pathlib import Path
 import attrs
 
 from composer import errors
-from composer.host import mounts, process
+from composer.host import descriptor, mounts, process
 from composer.host.paths import Paths
+from composer.model import devicerule, security
+from composer.model.container import ContainerSpec
+from composer.model.limits import Limits
 from composer.model.protocols import (
     ContainerRequest,
     ExecRequest,
@@ -44,12 +47,25 @@ from composer.model.protocols import (
     RuntimeState,
     StepRequest,
 )
-from composer.model.stack import Limits
-from composer.runtime import capture, cgroups, conmon, defaults, oci, seccomp, spec, targets, users
+from composer.runtime import (
+    capture,
+    cgroups,
+    conmon,
+    defaults,
+    devices,
+    oci,
+    resources,
+    seccomp,
+    spec,
+    targets,
+    users,
+)
 
 MOST_OUTPUT = 64 * 1024
 """Bytes of an exec's output that are kept (health probes)."""
 
+BASELINE = security.Security()
+_STAGED = "source-"
 _INIT_PROGRAMS = ("tini-static", "tini", "catatonit", "docker-init", "dumb-init")
 _MATERIAL = ("files", "files.new")
 """What ``release`` leaves in a bundle."""
@@ -111,7 +127,8 @@ class OciRuntime:
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             mounts.mount_overlay(bundle / "rootfs", request.layers, request.upper, request.work)
             try:
-                config = self._config(request, bundle)
+                staged = _stage(request, bundle)
+                config = self._config(request, bundle, staged)
                 (bundle / "config.json").write_text(json.dumps(config))
                 pid = conmon.spawn(
                     conmon.MonitorRequest(
@@ -127,7 +144,9 @@ class OciRuntime:
                     )
                 )
             finally:
-                # The container has its own copy of the mount by now.
+                # The container has its own copy of the mounts by now.
+                for path in sorted(bundle.glob(f"{_STAGED}*")):
+                    mounts.unmount(path)
                 mounts.unmount(bundle / "rootfs")
         return self._record_identities(request, bundle, pid)
 
@@ -143,15 +162,20 @@ class OciRuntime:
             _write_identity(bundle / "conmon.identity", monitor_identity)
         return identity
 
-    def _config(self, request: ContainerRequest, bundle: Path) -> spec.Config:
+    def _config(self, request: ContainerRequest, bundle: Path, staged: dict[str, Path]) -> spec.Config:
         container, image = request.spec, request.image
-        hostname = container.hostname or request.id[:12]
+        has_host_network = request.network_namespace is None
+        hostname = container.hostname or (os.uname().nodename if has_host_network else request.id[:12])
         root = os.open(bundle / "rootfs", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            user = users.resolve_in(root, container.user if container.user is not None else image.user)
+            user = users.resolve_in(
+                root,
+                container.user if container.user is not None else image.user,
+                container.group_add,
+            )
             targets.prepare_system(root, container.name)
             targets.prepare_our_files(root)
-            binds = self._placed(request, root)
+            binds = self._placed(request, root, staged)
             tmpfs = tuple(
                 attrs.evolve(mount, target=targets.prepare(root, mount.target, is_directory=True))
                 for mount in spec.tmpfs_mounts_of(container)
@@ -160,8 +184,10 @@ class OciRuntime:
         finally:
             os.close(root)
         _write_network_files(bundle, request, hostname)
-        capabilities = spec.capabilities_of(container)
-        profile, annotations = self._seccomp(capabilities)
+        facts = host_facts()
+        capabilities = spec.capabilities_of(container, facts.capabilities)
+        protection = _security_of(container)
+        profile, annotations = self._seccomp(capabilities, protection)
         return spec.config_for(
             spec.SpecInput(
                 id=request.id,
@@ -173,24 +199,46 @@ class OciRuntime:
                 hostname=hostname,
                 cgroup=cgroups.path_of(request.id, self._paths.key),
                 network_namespace=request.network_namespace,
+                namespaces=request.namespaces,
+                domainname=container.domainname or "",
                 binds=(*binds, *_our_binds(bundle)),
                 tmpfs=tmpfs,
                 limits=container.limits,
+                block_devices=devices.numbers_of(resources.devices_limited(container.limits), container.name),
                 capabilities=capabilities,
+                security=protection,
                 seccomp=profile,
-                annotations=annotations,
+                devices=_devices_of(container),
+                device_rules=tuple(map(devicerule.parsed, container.device_cgroup_rules)),
+                is_privileged=container.privileged,
+                shm_size=0 if container.namespaces.ipc == "none" else container.shm_size,
+                sysctls=container.sysctls,
+                ulimits=container.ulimits,
+                oom_score_adj=container.oom_score_adj,
+                annotations=(*container.annotations.items(), *annotations),
                 is_read_only=container.read_only,
                 has_terminal=container.tty,
-                facts=_facts(),
+                facts=facts,
             )
         )
 
-    def _placed(self, request: ContainerRequest, root: int) -> tuple[spec.PlacedMount, ...]:
+    def _placed(
+        self, request: ContainerRequest, root: int, staged: dict[str, Path]
+    ) -> tuple[spec.PlacedMount, ...]:
         placed = []
         for bind in request.binds:
-            is_directory = bind.source.is_dir()
+            source = staged.get(bind.target, bind.source)
+            is_directory = source.is_dir()
             target = targets.prepare(root, bind.target, is_directory=is_directory)
-            placed.append(spec.PlacedMount(source=str(bind.source), target=target, read_only=bind.read_only))
+            placed.append(
+                spec.PlacedMount(
+                    source=str(source),
+                    target=target,
+                    read_only=bind.read_only,
+                    propagation=bind.propagation,
+                    recursive=bind.recursive,
+                )
+            )
         for file in request.spec.files:
             target = targets.prepare(root, file.target, is_directory=False)
             source = self._bundle(request.id) / "files" / _file_name(file.target)
@@ -201,9 +249,12 @@ class OciRuntime:
         return tuple(placed)
 
     def _seccomp(
-        self, capabilities: tuple[str, ...]
+        self, capabilities: tuple[str, ...], protection: security.Security = BASELINE
     ) -> tuple[spec.Config | None, tuple[tuple[str, str], ...]]:
         """The profile as JSON, or as a compiled program in an annotation where the runtime takes it."""
+        if protection.seccomp is not None:
+            own = protection.seccomp
+            return (seccomp.profile_from(own, capabilities, seccomp.machine()) if own else None), ()
         profile = seccomp.profile_for(capabilities, seccomp.machine())
         if self.choice.takes_compiled_seccomp:
             program = seccomp.compiled(profile, self._paths.run / "seccomp")
@@ -416,14 +467,13 @@ class OciRuntime:
         if request.tty:
             environment.setdefault("TERM", "xterm")
         environment.update(request.environment)
-        return spec.process_for(
+        return spec.exec_process(
+            first,
             argv=request.argv,
             environment=tuple(f"{name}={value}" for name, value in environment.items()),
             working_dir=request.working_dir or first["cwd"],
             user=user,
-            capabilities=tuple(first["capabilities"]["bounding"]),
             has_terminal=request.tty,
-            facts=_facts(),
         )
 
     # ------------------------------------------------------------------ build steps
@@ -476,7 +526,7 @@ class OciRuntime:
                 binds=placed,
                 seccomp=profile,
                 annotations=annotations,
-                facts=_facts(),
+                facts=host_facts(),
             )
         )
 
@@ -493,9 +543,68 @@ class OciRuntime:
         return self._paths.container_run(container_id)
 
 
+def _stage(request: ContainerRequest, bundle: Path) -> dict[str, Path]:
+    """Mount in the bundle what the runtime cannot reach by path; where each is, by its target.
+
+    The container gets its own copy of these mounts when it is created, so they can go after that.
+    """
+    found = {}
+    for number, bind in enumerate(request.binds):
+        path = bundle / f"{_STAGED}{number}"
+        if bind.layers:
+            path.mkdir(mode=0o700, exist_ok=True)
+            mounts.mount_overlay(path, bind.layers, None, None)
+            found[bind.target] = _below(path, str(bind.source), request.spec.name)
+        elif bind.peer:
+            path.mkdir(mode=0o700, exist_ok=True)
+            mounts.bind_from(bind.peer, str(bind.source), path)
+            found[bind.target] = path
+        elif bind.is_held:
+            if bind.source.is_dir():
+                path.mkdir(mode=0o700, exist_ok=True)
+            else:
+                path.touch()
+            mounts.bind(bind.source, path)
+            found[bind.target] = path
+    return found
+
+
+def _below(tree: Path, subpath: str, name: str) -> Path:
+    """A directory or file of an image; nobody can change what is there, so a path will do."""
+    root = os.open(tree, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        found = descriptor.open_in_root(root, subpath or "/", os.O_PATH)
+    except OSError as error:
+        message = f"{name}: the image has nothing at {subpath}"
+        raise errors.OperationFailed(message, hint="Look at image.subpath.") from error
+    finally:
+        os.close(root)
+    try:
+        return Path(os.readlink(f"/proc/self/fd/{found}"))
+    finally:
+        os.close(found)
+
+
+def _security_of(container: ContainerSpec) -> security.Security:
+    try:
+        return security.parsed(container.security_opt, privileged=container.privileged)
+    except ValueError as error:
+        raise errors.OperationFailed(f"{container.name}: {error}") from error
+
+
+def _devices_of(container: ContainerSpec) -> tuple[devices.Node, ...]:
+    asked = devices.granted(container.devices, container.name)
+    if not container.privileged:
+        return asked
+    # What was asked for comes last: it may put a device at another place.
+    return tuple({node.path: node for node in (*devices.every(), *asked)}.values())
+
+
 @functools.cache
-def _facts() -> spec.HostFacts:
+def host_facts() -> spec.HostFacts:
+    """What the specification needs to know of this host."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    capabilities = process.bounding_capabilities()
     return spec.HostFacts(
         cpus=os.cpu_count() or 1,
         nofile_hard=1048576 if hard == resource.RLIM_INFINITY else min(hard, 1048576),
@@ -504,7 +613,33 @@ def _facts() -> spec.HostFacts:
             for hierarchy in cgroups.hierarchies()
             for name in ("memory.memsw.limit_in_bytes", "cgroup.controllers")
         ),
+        has_apparmor=_says("/sys/module/apparmor/parameters/enabled", "Y"),
+        has_selinux=Path("/sys/fs/selinux/enforce").exists(),
+        capabilities=frozenset(
+            name for name, number in defaults.CAPABILITY_NUMBERS.items() if capabilities >> number & 1
+        ),
+        hard_limits={}
+        if capabilities >> defaults.CAPABILITY_NUMBERS["CAP_SYS_RESOURCE"] & 1
+        else _hard_limits(),
     )
+
+
+def _says(path: str, word: str) -> bool:
+    try:
+        return Path(path).read_text("ascii").strip() == word
+    except OSError:
+        return False
+
+
+def _hard_limits() -> dict[str, int]:
+    """Our own hard limits, which are the highest that we can hand on without ``CAP_SYS_RESOURCE``."""
+    found = {}
+    for name in dir(resource):
+        if name.startswith("RLIMIT_"):
+            _, hard = resource.getrlimit(getattr(resource, name))
+            if hard != resource.RLIM_INFINITY:
+                found["RLIMIT_NOFILE" if name == "RLIMIT_OFILE" else name] = hard
+    return found
 
 
 def _init_program() -> str:
@@ -567,7 +702,7 @@ def _step_files(bundle: Path, request: StepRequest) -> tuple[spec.PlacedMount, .
 
 
 def _empty(bundle: Path) -> None:
-    """Delete a bundle but for its material; the root's directory only when nothing is mounted there."""
+    """Delete a bundle but for its material."""
     try:
         entries = list(os.scandir(bundle))
     except FileNotFoundError:
@@ -576,14 +711,23 @@ def _empty(bundle: Path) -> None:
         if entry.name in _MATERIAL:
             continue
         with contextlib.suppress(OSError):
-            if entry.name == "rootfs":
-                os.rmdir(entry.path)
+            if entry.name == "rootfs" or entry.name.startswith(_STAGED):
+                _remove_mount_point(Path(entry.path))
             elif entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path)
             else:
                 os.unlink(entry.path)
     with contextlib.suppress(OSError):
         bundle.rmdir()
+
+
+def _remove_mount_point(path: Path) -> None:
+    """Never by descending: what is mounted there would be deleted with it."""
+    mounts.unmount(path)
+    if path.is_dir():
+        path.rmdir()
+    else:
+        path.unlink()
 
 
 @contextlib.contextmanager

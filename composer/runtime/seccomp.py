@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,51 @@ def profile_for(capabilities: tuple[str, ...], machine: str) -> Profile:
         "architectures": list(_OCI_ARCHITECTURES.get(machine, ())),
         "syscalls": rules,
     }
+
+
+def profile_from(own: Profile, capabilities: tuple[str, ...], machine: str) -> Profile:
+    """A user's profile, in Docker's format or in the OCI's, as the OCI's for this container.
+
+    Docker's format adds ``archMap``, ``includes`` and ``excludes`` (moby ``profiles/seccomp``); rules for
+    other capabilities or architectures are left out.
+    """
+    architectures = own.get("architectures", [])
+    for entry in own.get("archMap") or ():
+        if entry["architecture"] == next(iter(_OCI_ARCHITECTURES.get(machine, ())), ""):
+            architectures = [entry["architecture"], *(entry.get("subArchitectures") or ())]
+    rules = []
+    for rule in own.get("syscalls") or ():
+        if _applies(rule, capabilities, machine):
+            names = rule.get("names") or [rule["name"]]
+            kept = {key: rule[key] for key in ("action", "errnoRet", "args") if rule.get(key) is not None}
+            rules.append({"names": names, **kept})
+    kept = {key: own[key] for key in ("defaultErrnoRet", "flags") if own.get(key) is not None}
+    return {
+        "defaultAction": own["defaultAction"],
+        **kept,
+        "architectures": architectures,
+        "syscalls": rules,
+    }
+
+
+def _applies(rule: Profile, capabilities: tuple[str, ...], machine: str) -> bool:
+    word = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+    includes, excludes = rule.get("includes") or {}, rule.get("excludes") or {}
+    wanted = includes.get("arches")
+    return (
+        set(includes.get("caps") or ()) <= set(capabilities)
+        and not set(excludes.get("caps") or ()) & set(capabilities)
+        and (not wanted or word in wanted)
+        and word not in (excludes.get("arches") or ())
+        and _kernel_is_at_least(includes.get("minKernel", ""))
+    )
+
+
+def _kernel_is_at_least(version: str) -> bool:
+    if not version:
+        return True
+    running = re.findall(r"\d+", platform.release())[:2]
+    return [int(part) for part in running] >= [int(part) for part in version.split(".")[:2]]
 
 
 def _rules_of(group: Profile) -> list[Profile]:

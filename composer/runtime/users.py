@@ -56,11 +56,19 @@ def resolve(text: str, passwd: str, group: str) -> User:
     return User(uid=uid, gid=gid, groups=supplementary, home=home or "/")
 
 
-def resolve_in(root: int, text: str) -> User:
-    """As ``resolve``, with the files of the container whose root is open as ``root``."""
+def resolve_in(root: int, text: str, additional: tuple[str, ...] = ()) -> User:
+    """As ``resolve``, with the files of the container whose root is open as ``root``.
+
+    ``additional`` are further groups (``group_add``), by name or number.
+    """
     passwd = descriptor.read_in_root(root, "/etc/passwd").decode("utf-8", errors="replace")
     group = descriptor.read_in_root(root, "/etc/group").decode("utf-8", errors="replace")
-    return resolve(text, passwd, group)
+    user = resolve(text, passwd, group)
+    if not additional:
+        return user
+    known = _groups(group)
+    more = {_group_id(name, known) for name in additional}
+    return attrs.evolve(user, groups=tuple(sorted({*user.groups, *more})))
 
 
 def _group_id(name: str, groups: dict[str, tuple[int, frozenset[str]]]) -> int:

@@ -1,75 +1,83 @@
-"""The canonical tree becomes a ``Stack``: here untyped data ends.
+"""The settled tree becomes a ``Stack``: here untyped data ends.
 
-Paths become absolute, environments are resolved, contents of configs and secrets are read, and
-what no active service uses is left out.
+Contents of configs and secrets are read, two ways of saying one thing become one (``mem_limit`` and
+``deploy.resources.limits.memory``), and what no active service uses is left out.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
 from composer import errors
-from composer.model import names
+from composer.model import security
+from composer.model.build import Build
+from composer.model.deploy import Deploy, Develop, DeviceRequest, Hook
+from composer.model.limits import BlockIo, Limits, Ulimit
 from composer.model.quantity import ByteSize, Duration
 from composer.model.stack import (
     Attachment,
-    Build,
     Condition,
     Dependency,
+    Device,
     FileDefinition,
     FileGrant,
     Healthcheck,
-    Limits,
+    Logging,
+    ModelDefinition,
+    ModelUse,
     Mount,
     MountKind,
+    Namespaces,
     NetworkDefinition,
+    Pool,
+    Provider,
     PublishedPort,
+    Resolver,
     RestartKind,
     RestartPolicy,
     Service,
     Stack,
     VolumeDefinition,
 )
-from composer.stackfile import dotenv, tmpfs
-from composer.stackfile.canonical import scalar_text
-from composer.stackfile.locate import Variables
-from composer.stackfile.reader import LARGEST_ENV_FILE, LARGEST_MATERIAL, Reader
-from composer.stackfile.tree import Node, Path, problem
+from composer.stackfile import structure, tmpfs
+from composer.stackfile.reader import LARGEST_MATERIAL
+from composer.stackfile.scalars import scalar_text
+from composer.stackfile.tree import Node, Path, at, problem, section
+
+if TYPE_CHECKING:
+    from composer.stackfile.load import Document
+
+_Part = TypeVar("_Part")
 
 
-@attrs.frozen(kw_only=True)
-class Surroundings:
-    """What binding needs besides the tree."""
-
-    name: str
-    directory: str
-    files: tuple[str, ...]
-    variables: Variables
-    reader: Reader
-
-
-def bound(root: Node, active: frozenset[str], around: Surroundings, warnings: tuple[str, ...]) -> Stack:
-    """The typed stack; raises ``StackFileError`` for files that are missing."""
-    binder = _Binder(root, around)
-    services = {name: binder.service(name, node) for name, node in sorted(_section(root, "services"))}
-    if binder.problems:
-        raise errors.StackFileError(sorted(binder.problems))
-    chosen = {name: service for name, service in services.items() if name in active}
+def bound(document: Document, warnings: tuple[str, ...]) -> Stack:
+    """The typed stack of a document without obstacles; raises ``StackFileError`` for missing files."""
+    selected = document.selected
+    binder = _Binder(document)
+    active = section(selected, "services")
+    services = {
+        name: binder.with_profiles(_service(name, node), node) for name, node in sorted(active.items())
+    }
+    inactive = {
+        name: _inactive(name, node)
+        for name, node in sorted(section(document.tree, "services").items())
+        if name not in active
+    }
     stack = Stack(
-        name=around.name,
-        directory=around.directory,
-        files=around.files,
-        services=chosen,
-        inactive={name: service for name, service in services.items() if name not in active},
-        networks=binder.networks(_used(chosen, lambda s: s.networks)),
-        volumes=binder.volumes(
-            _used(chosen, lambda s: [m.source for m in s.mounts if m.kind is MountKind.VOLUME and m.source])
-        ),
-        configs=binder.material("configs", _used(chosen, lambda s: [g.source for g in s.configs])),
-        secrets=binder.material("secrets", _used(chosen, lambda s: [g.source for g in s.secrets])),
+        name=document.name,
+        directory=document.directory,
+        files=document.files,
+        services=services,
+        inactive=inactive,
+        networks={key: _network(key, node) for key, node in sorted(section(selected, "networks").items())},
+        volumes={key: _volume(key, node) for key, node in sorted(section(selected, "volumes").items())},
+        configs=binder.material("configs"),
+        secrets=binder.material("secrets"),
+        models={key: _model(key, node) for key, node in sorted(section(selected, "models").items())},
         warnings=warnings,
     )
     if binder.problems:
@@ -77,196 +85,322 @@ def bound(root: Node, active: frozenset[str], around: Surroundings, warnings: tu
     return stack
 
 
-def _section(root: Node, name: str) -> list[tuple[str, Node]]:
-    node = root.child(name)
-    return [(key, child) for key, child in node.entries() if not key.startswith("x-")] if node else []
-
-
-def _used(services: Mapping[str, Service], keys: Callable[[Service], object]) -> frozenset[str]:
-    found: set[str] = set()
-    for service in services.values():
-        found.update(keys(service))  # type: ignore[arg-type]
-    return frozenset(found)
-
-
 class _Binder:
-    def __init__(self, root: Node, around: Surroundings) -> None:
-        self._root = root
-        self._around = around
+    """Reads what configs, secrets and seccomp profiles hold."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
         self.problems: list[errors.Problem] = []
 
-    # ------------------------------------------------------------------ services
-
-    def service(self, name: str, node: Node) -> Service:
-        path: Path = ("services", name)
-        return Service(
-            name=name,
-            image=_text(node, "image"),
-            build=self._build(node.child("build")),
-            command=_strings(node.child("command")),
-            entrypoint=_strings(node.child("entrypoint")),
-            environment=self._environment(node, path),
-            working_dir=_text(node, "working_dir"),
-            user=_text(node, "user"),
-            hostname=_text(node, "hostname"),
-            ports=tuple(dict.fromkeys(_port(item) for item in _items(node, "ports"))),
-            mounts=self._mounts(node),
-            networks=_attachments(node.child("networks")),
-            depends_on=_dependencies(node.child("depends_on")),
-            healthcheck=_healthcheck(node.child("healthcheck")),
-            restart=_restart(_text(node, "restart")),
-            stop_signal=_text(node, "stop_signal"),
-            stop_grace_period=_duration(node, "stop_grace_period"),
-            init=_boolean(node, "init"),
-            labels=_texts(node.child("labels")),
-            profiles=_strings(node.child("profiles")) or (),
-            replicas=_integer(node, "scale", 1),
-            secrets=tuple(_grant(item, "/run/secrets/") for item in _items(node, "secrets")),
-            configs=tuple(_grant(item, "/") for item in _items(node, "configs")),
-            limits=Limits(
-                memory=_size(node, "mem_limit"),
-                cpus=_number(node, "cpus") or None,
-                pids=_integer(node, "pids_limit", 0) or None,
-            ),
-            cap_add=_strings(node.child("cap_add")) or (),
-            cap_drop=_strings(node.child("cap_drop")) or (),
-            read_only=_boolean(node, "read_only"),
-        )
-
-    def _build(self, node: Node | None) -> Build | None:
-        if node is None or node.value is None:
-            return None
-        arguments = {}
-        args = node.child("args")
-        for key, child in args.entries() if args else ():
-            value = self._around.variables.get(key) if child.value is None else scalar_text(child.value)
-            if value is not None:
-                arguments[key] = value
-        return Build(
-            context=self._path(_text(node, "context") or "."),
-            dockerfile=_text(node, "dockerfile") or "Dockerfile",
-            dockerfile_inline=_text(node, "dockerfile_inline"),
-            args=dict(sorted(arguments.items())),
-            target=_text(node, "target"),
-        )
-
-    def _environment(self, node: Node, path: Path) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for index, item in enumerate(_items(node, "env_file")):
-            found.update(self._env_file(item, (*path, "env_file", index)))
-        environment = node.child("environment")
-        for key, child in environment.entries() if environment else ():
-            value = self._around.variables.get(key) if child.value is None else scalar_text(child.value)
-            if value is None:
-                found.pop(key, None)
-            else:
-                found[key] = value
-        return dict(sorted(found.items()))
-
-    def _env_file(self, item: Node, path: Path) -> dict[str, str]:
-        full = self._path(_text(item, "path") or "")
-        content = self._around.reader.read(full, limit=LARGEST_ENV_FILE)
-        if content is None:
-            required = item.child("required")
-            if required is None or required.value is not False:
-                self.problems.append(problem(item, path, f"env file {full} not found"))
-            return {}
-        parse = dotenv.parse_raw if _text(item, "format") == "raw" else dotenv.parse
-        values = parse(content.decode("utf-8", errors="replace"), full, self._around.variables.get)
-        return {key: value for key, value in values.items() if value is not None}
-
-    def _mounts(self, node: Node) -> tuple[Mount, ...]:
-        found: dict[str, Mount] = {}
-        for item in _items(node, "volumes"):
-            mount = self._mount(item)
-            found[mount.target] = mount
-        for text in _strings(node.child("tmpfs")) or ():
-            mount = tmpfs.mount_of(text)
-            found[mount.target] = mount
-        return tuple(found.values())
-
-    def _mount(self, item: Node) -> Mount:
-        kind = MountKind(_text(item, "type") or "volume")
-        source = _text(item, "source") or ""
-        bind, volume, memory = (item.child(key) for key in ("bind", "volume", "tmpfs"))
-        create = bind.child("create_host_path") if bind else None
-        return Mount(
-            kind=kind,
-            target=os.path.normpath(_text(item, "target") or "/"),
-            source=self._path(source) if kind is MountKind.BIND else source,
-            read_only=_boolean(item, "read_only"),
-            create_host_path=create is None or create.value is not False,
-            nocopy=_boolean(volume, "nocopy"),
-            tmpfs_size=_size(memory, "size"),
-            tmpfs_mode=_whole(memory, "mode"),
-        )
-
-    def _path(self, text: str) -> str:
-        home = self._around.variables.of_caller("HOME") if text.startswith("~") else None
-        if home and (text == "~" or text.startswith("~/")):
-            text = home + text[1:]
-        return os.path.normpath(os.path.join(self._around.directory, text))
-
-    # ------------------------------------------------------------------ resources
-
-    def networks(self, used: frozenset[str]) -> dict[str, NetworkDefinition]:
-        written = dict(_section(self._root, "networks"))
+    def material(self, kind: str) -> dict[str, FileDefinition]:
         found = {}
-        for key in sorted(used):
-            node = written.get(key, Node(None, self._root.place))
-            ipam = node.child("ipam")
-            config = next(iter(_items(ipam, "config")), None) if ipam else None
-            found[key] = NetworkDefinition(
-                key=key,
-                name=_text(node, "name") or names.resource_name(self._around.name, key),
-                internal=_boolean(node, "internal"),
-                subnet=_text(config, "subnet") if config else None,
-                gateway=_text(config, "gateway") if config else None,
-                labels=_texts(node.child("labels")),
-            )
-        return found
-
-    def volumes(self, used: frozenset[str]) -> dict[str, VolumeDefinition]:
-        written = dict(_section(self._root, "volumes"))
-        return {
-            key: VolumeDefinition(
-                key=key,
-                name=_text(written[key], "name") or names.resource_name(self._around.name, key),
-                labels=_texts(written[key].child("labels")),
-            )
-            for key in sorted(used)
-        }
-
-    def material(self, section: str, used: frozenset[str]) -> dict[str, FileDefinition]:
-        written = dict(_section(self._root, section))
-        found = {}
-        for key in sorted(used):
-            node = written[key]
-            content, origin = self._content(section, key, node)
+        for key, node in sorted(section(self._document.selected, kind).items()):
+            content, origin = self._content(kind, key, node)
             found[key] = FileDefinition(
-                key=key,
-                name=_text(node, "name") or names.resource_name(self._around.name, key),
-                content=content,
-                origin=origin,
+                key=key, name=_text(node, "name") or key, content=content, origin=origin
             )
         return found
 
-    def _content(self, section: str, key: str, node: Node) -> tuple[bytes, str]:
-        path: Path = (section, key)
+    def _content(self, kind: str, key: str, node: Node) -> tuple[bytes, str]:
+        path: Path = (kind, key)
         text = _text(node, "content")
         if text is not None:
             return text.encode(), "content"
         variable = _text(node, "environment")
         if variable is not None:
-            value = self._around.variables.get(variable)
+            value = self._document.variables.get(variable)
             if value is None:
-                self.problems.append(problem(node, path, f"environment variable {variable} is not set"))
+                message = f"environment variable {variable} is not set"
+                self.problems.append(problem(node, (*path, "environment"), message))
             return (value or "").encode(), f"environment {variable}"
-        full = self._path(_text(node, "file") or "")
-        content = self._around.reader.read(full, limit=LARGEST_MATERIAL)
+        full = _text(node, "file") or ""
+        content = self._document.reader.read(full, limit=LARGEST_MATERIAL)
         if content is None:
-            self.problems.append(problem(node, path, f"file {full} not found"))
+            self.problems.append(
+                problem(node.child("file") or node, (*path, "file"), f"file {full} not found")
+            )
         return content or b"", full
+
+    def with_profiles(self, service: Service, node: Node) -> Service:
+        """The service with the content of its seccomp profiles in place of their paths."""
+        options = []
+        for index, option in enumerate(service.security_opt):
+            key, value = security.split(option)
+            if key == "seccomp" and value not in ("unconfined", "builtin", ""):
+                path: Path = ("services", service.name, "security_opt", index)
+                content = self._profile(value, path, node)
+                options.append(f"seccomp={content}")
+            else:
+                options.append(option)
+        return attrs.evolve(service, security_opt=tuple(options)) if options else service
+
+    def _profile(self, file: str, path: Path, node: Node) -> str:
+        place = at(node, path[2:])
+        full = os.path.join(self._document.directory, os.path.expanduser(file))
+        content = self._document.reader.read(full, limit=LARGEST_MATERIAL)
+        if content is None:
+            self.problems.append(problem(place, path, f"seccomp profile {full} not found"))
+            return "{}"
+        try:
+            return json.dumps(json.loads(content), separators=(",", ":"))
+        except ValueError as error:
+            self.problems.append(problem(place, path, f"seccomp profile {full} is not JSON: {error}"))
+            return "{}"
+
+
+# ---------------------------------------------------------------------- services
+
+
+def _service(name: str, node: Node) -> Service:
+    return Service(
+        name=name,
+        image=_text(node, "image"),
+        build=_build(node.child("build")),
+        command=_strings(node.child("command")),
+        entrypoint=_strings(node.child("entrypoint")),
+        environment=_texts(node.child("environment")),
+        working_dir=_text(node, "working_dir"),
+        user=_text(node, "user"),
+        hostname=_text(node, "hostname"),
+        ports=()
+        if _has_no_network_of_its_own(node)
+        else tuple(dict.fromkeys(_port(item) for item in _items(node, "ports"))),
+        mounts=_mounts(node),
+        networks={} if _has_no_network_of_its_own(node) else _attachments(node.child("networks")),
+        depends_on=_dependencies(node.child("depends_on")),
+        healthcheck=_healthcheck(node.child("healthcheck")),
+        restart=_restart(node),
+        stop_signal=_text(node, "stop_signal"),
+        stop_grace_period=_duration(node, "stop_grace_period"),
+        init=_boolean(node, "init"),
+        labels=_texts(node.child("labels")),
+        profiles=_strings(node.child("profiles")) or (),
+        replicas=_replicas(node),
+        secrets=tuple(_grant(item, "/run/secrets/") for item in _items(node, "secrets")),
+        configs=tuple(_grant(item, "/") for item in _items(node, "configs")),
+        limits=_limits(node),
+        cap_add=_strings(node.child("cap_add")) or (),
+        cap_drop=_strings(node.child("cap_drop")) or (),
+        read_only=_boolean(node, "read_only"),
+        annotations=_texts(node.child("annotations")),
+        attach=_unless_false(node, "attach"),
+        cgroup_parent=_text(node, "cgroup_parent"),
+        container_name=_text(node, "container_name"),
+        deploy=_part(Deploy, node.child("deploy")),
+        develop=_part(Develop, node.child("develop")),
+        device_cgroup_rules=_strings(node.child("device_cgroup_rules")) or (),
+        devices=structure.values_of(Device, node.child("devices")),
+        device_requests=_device_requests(node),
+        domainname=_text(node, "domainname"),
+        expose=_strings(node.child("expose")) or (),
+        external_links=_strings(node.child("external_links")) or (),
+        group_add=_strings(node.child("group_add")) or (),
+        links=_strings(node.child("links")) or (),
+        logging=_part(Logging, node.child("logging")),
+        mac_address=_text(node, "mac_address"),
+        models=structure.mapping_of(ModelUse, node.child("models")),
+        namespaces=Namespaces(
+            network=_text(node, "network_mode") or "",
+            pid=_text(node, "pid") or "",
+            ipc=_text(node, "ipc") or "",
+            uts=_text(node, "uts") or "",
+            user=_text(node, "userns_mode") or "",
+            cgroup=_text(node, "cgroup") or "",
+        ),
+        oom_score_adj=_whole(node, "oom_score_adj") or 0,
+        platform=_text(node, "platform"),
+        post_start=structure.values_of(Hook, node.child("post_start")),
+        pre_stop=structure.values_of(Hook, node.child("pre_stop")),
+        privileged=_boolean(node, "privileged"),
+        provider=_part(Provider, node.child("provider")),
+        pull_policy=_text(node, "pull_policy"),
+        resolver=Resolver(
+            servers=_strings(node.child("dns")) or (),
+            options=_strings(node.child("dns_opt")) or (),
+            search=_strings(node.child("dns_search")) or (),
+            hosts={key: _strings(child) or () for key, child in _sorted(node.child("extra_hosts"))},
+        ),
+        runtime=_text(node, "runtime"),
+        security_opt=_strings(node.child("security_opt")) or (),
+        shm_size=_size(node, "shm_size"),
+        stdin_open=_boolean(node, "stdin_open"),
+        storage_opt=_texts(node.child("storage_opt")),
+        sysctls=_texts(node.child("sysctls")),
+        tty=_boolean(node, "tty"),
+        ulimits=structure.mapping_of(Ulimit, node.child("ulimits")),
+        use_api_socket=_boolean(node, "use_api_socket"),
+        volumes_from=_strings(node.child("volumes_from")) or (),
+    )
+
+
+def _has_no_network_of_its_own(node: Node) -> bool:
+    return _text(node, "network_mode") not in (None, "", "bridge", "default")
+
+
+def _device_requests(node: Node) -> tuple[DeviceRequest, ...]:
+    """Reserved devices, and ``gpus``, where ``gpu`` is asked for without being written."""
+    gpus = structure.values_of(DeviceRequest, node.child("gpus"))
+    return structure.values_of(
+        DeviceRequest, _child(node, "deploy", "resources", "reservations", "devices")
+    ) + tuple(
+        attrs.evolve(request, capabilities=tuple(dict.fromkeys((*request.capabilities, "gpu"))))
+        for request in gpus
+    )
+
+
+def _limits(node: Node) -> Limits:
+    """Limits of the service itself; what ``deploy.resources.limits`` says counts where it is silent."""
+    resources = _child(node, "deploy", "resources", "limits")
+    reserved = _child(node, "deploy", "resources", "reservations")
+    return Limits(
+        memory=_size(node, "mem_limit") or _size(resources, "memory"),
+        memory_reservation=_size(node, "mem_reservation") or _size(reserved, "memory"),
+        memory_swap=_size(node, "memswap_limit"),
+        memory_swappiness=_whole(node, "mem_swappiness"),
+        cpus=_number(node, "cpus") or _number(resources, "cpus"),
+        cpu_shares=_whole(node, "cpu_shares") or None,
+        cpu_period=_whole(node, "cpu_period") or None,
+        cpu_quota=_whole(node, "cpu_quota") or None,
+        cpu_realtime_period=_whole(node, "cpu_rt_period") or None,
+        cpu_realtime_runtime=_whole(node, "cpu_rt_runtime") or None,
+        cpuset=_text(node, "cpuset") or None,
+        pids=_whole(node, "pids_limit") or _whole(resources, "pids") or None,
+        block_io=_part(BlockIo, node.child("blkio_config")),
+        oom_kill_disable=_boolean(node, "oom_kill_disable"),
+    )
+
+
+def _inactive(name: str, node: Node) -> Service:
+    """A service that is not run: what was not checked may be nonsense, and then only its place counts."""
+    try:
+        return _service(name, node)
+    except ValueError:
+        return Service(name=name, depends_on=_dependencies(node.child("depends_on")))
+
+
+def _child(node: Node | None, *keys: str) -> Node | None:
+    for key in keys:
+        node = node.child(key) if node is not None else None
+    return node
+
+
+def _part(kind: type[_Part], node: Node | None) -> _Part | None:
+    return None if node is None or node.value is None else structure.value_of(kind, node)
+
+
+def _build(node: Node | None) -> Build | None:
+    if node is None or node.value is None:
+        return None
+    build = structure.value_of(Build, node)
+    # A key without a path is the caller's agent.
+    ssh = {key: str(child.value or "") for key, child in _sorted(node.child("ssh"))}
+    return attrs.evolve(
+        build, context=build.context or ".", dockerfile=build.dockerfile or "Dockerfile", ssh=ssh
+    )
+
+
+def _mounts(node: Node) -> tuple[Mount, ...]:
+    found: dict[str, Mount] = {}
+    for item in _items(node, "volumes"):
+        mount = _mount(item)
+        found[mount.target] = mount
+    for text in _strings(node.child("tmpfs")) or ():
+        memory = tmpfs.parse(text)
+        found[memory.target] = Mount(
+            kind=MountKind.TMPFS,
+            target=memory.target,
+            tmpfs_size=memory.size,
+            tmpfs_mode=memory.mode,
+            read_only=memory.read_only,
+        )
+    return tuple(found.values())
+
+
+def _mount(item: Node) -> Mount:
+    bind, volume, memory, image = (item.child(key) for key in ("bind", "volume", "tmpfs", "image"))
+    return Mount(
+        kind=MountKind(_text(item, "type") or "volume"),
+        target=os.path.normpath(_text(item, "target") or "/"),
+        source=_text(item, "source") or "",
+        read_only=_boolean(item, "read_only"),
+        create_host_path=_unless_false(bind, "create_host_path"),
+        nocopy=_boolean(volume, "nocopy"),
+        tmpfs_size=_size(memory, "size"),
+        tmpfs_mode=_whole(memory, "mode"),
+        propagation=_text(bind, "propagation") or "",
+        recursive=_text(bind, "recursive") or "",
+        selinux=_text(bind, "selinux") or "",
+        subpath=_text(volume, "subpath") or _text(image, "subpath") or "",
+        labels=_texts(_child(volume, "labels")),
+    )
+
+
+def _replicas(node: Node) -> int:
+    for count in (_whole(node, "scale"), _whole(node.child("deploy"), "replicas")):
+        if count is not None:
+            return count
+    return 1
+
+
+_CONDITIONS = {
+    "none": RestartKind.NO,
+    "on-failure": RestartKind.ON_FAILURE,
+    "any": RestartKind.ALWAYS,
+    "": RestartKind.ALWAYS,
+}
+
+
+def _restart(node: Node) -> RestartPolicy:
+    """``restart``, else what ``deploy.restart_policy`` comes to."""
+    text = _text(node, "restart")
+    policy = _child(node, "deploy", "restart_policy")
+    if text is None and policy is not None:
+        kind = _CONDITIONS[_text(policy, "condition") or ""]
+        attempts = _whole(policy, "max_attempts") or 0
+        return RestartPolicy(kind=kind, max_retries=attempts if kind is RestartKind.ON_FAILURE else 0)
+    word, _, count = (text or "no").partition(":")
+    kind = RestartKind.NO if word in ("", "false") else RestartKind(word)
+    return RestartPolicy(kind=kind, max_retries=int(count or 0))
+
+
+# ---------------------------------------------------------------------- resources
+
+
+def _network(key: str, node: Node) -> NetworkDefinition:
+    return NetworkDefinition(
+        key=key,
+        name=_text(node, "name") or key,
+        internal=_boolean(node, "internal"),
+        external=_boolean(node, "external"),
+        attachable=_boolean(node, "attachable"),
+        driver=_text(node, "driver") or "bridge",
+        driver_opts=_texts(node.child("driver_opts")),
+        pools=structure.values_of(Pool, _child(node, "ipam", "config")),
+        enable_ipv4=_unless_false(node, "enable_ipv4"),
+        enable_ipv6=_boolean(node, "enable_ipv6"),
+        labels=_texts(node.child("labels")),
+    )
+
+
+def _volume(key: str, node: Node) -> VolumeDefinition:
+    return VolumeDefinition(
+        key=key,
+        name=_text(node, "name") or key,
+        external=_boolean(node, "external"),
+        driver=_text(node, "driver") or "local",
+        driver_opts=_texts(node.child("driver_opts")),
+        labels=_texts(node.child("labels")),
+    )
+
+
+def _model(key: str, node: Node) -> ModelDefinition:
+    return ModelDefinition(
+        key=key,
+        name=_text(node, "name") or key,
+        model=_text(node, "model") or "",
+        context_size=_whole(node, "context_size"),
+        runtime_flags=_strings(node.child("runtime_flags")) or (),
+    )
 
 
 # ---------------------------------------------------------------------- small parts
@@ -287,19 +421,27 @@ def _boolean(node: Node | None, key: str) -> bool:
     return child is not None and child.value is True
 
 
+def _unless_false(node: Node | None, key: str) -> bool:
+    child = node.child(key) if node else None
+    return child is None or child.value is not False
+
+
+def _sorted(node: Node | None) -> list[tuple[str, Node]]:
+    return sorted(node.entries() if node else (), key=lambda entry: entry[0])
+
+
 def _whole(node: Node | None, key: str) -> int | None:
     child = node.child(key) if node else None
     return child.value if child is not None and isinstance(child.value, int) else None
 
 
-def _integer(node: Node, key: str, default: int) -> int:
-    number = _whole(node, key)
-    return default if number is None else number
-
-
-def _number(node: Node, key: str) -> float | None:
-    child = node.child(key)
-    return child.value if child is not None and isinstance(child.value, float) else None
+def _number(node: Node | None, key: str) -> float | None:
+    child = node.child(key) if node else None
+    return (
+        float(child.value)
+        if child is not None and isinstance(child.value, int | float) and child.value
+        else None
+    )
 
 
 def _strings(node: Node | None) -> tuple[str, ...] | None:
@@ -309,39 +451,38 @@ def _strings(node: Node | None) -> tuple[str, ...] | None:
 
 
 def _texts(node: Node | None) -> dict[str, str]:
+    """Text by key; a variable that nobody gave a value is not there."""
     entries = node.entries() if node else ()
-    return {key: scalar_text(child.value) for key, child in sorted(entries, key=lambda entry: entry[0])}
+    return {
+        key: scalar_text(child.value)
+        for key, child in sorted(entries, key=lambda entry: entry[0])
+        if child.value is not None
+    }
 
 
 def _duration(node: Node | None, key: str) -> Duration | None:
-    text = _text(node, key)
-    return None if text is None else Duration.parse(text)
+    child = node.child(key) if node else None
+    return child.value if child is not None and isinstance(child.value, Duration) else None
 
 
 def _size(node: Node | None, key: str) -> ByteSize | None:
-    text = _text(node, key)
-    return None if text is None else ByteSize.parse(text)
+    child = node.child(key) if node else None
+    return child.value if child is not None and isinstance(child.value, ByteSize) and child.value else None
 
 
 def _port(item: Node) -> PublishedPort:
     return PublishedPort(
-        target=_integer(item, "target", 0),
+        target=_whole(item, "target") or 0,
         published=int(_text(item, "published") or 0),
         host_ip=_text(item, "host_ip") or "",
-        protocol=_text(item, "protocol") or "tcp",
+        protocol=(_text(item, "protocol") or "tcp").lower(),
     )
 
 
 def _attachments(node: Node | None) -> dict[str, Attachment]:
-    entries = dict(node.entries()) if node else {}
-    if not entries:
+    if node is None or not node.value:
         return {"default": Attachment()}
-    return {
-        key: Attachment(
-            aliases=_strings(child.child("aliases")) or (), ipv4_address=_text(child, "ipv4_address")
-        )
-        for key, child in sorted(entries.items())
-    }
+    return structure.mapping_of(Attachment, node)
 
 
 def _dependencies(node: Node | None) -> dict[str, Dependency]:
@@ -363,17 +504,11 @@ def _healthcheck(node: Node | None) -> Healthcheck | None:
         test=test,
         interval=_duration(node, "interval"),
         timeout=_duration(node, "timeout"),
-        retries=_integer(node, "retries", 0) or None,
+        retries=_whole(node, "retries") or None,
         start_period=_duration(node, "start_period"),
         start_interval=_duration(node, "start_interval"),
         disabled=_boolean(node, "disable") or test == ("NONE",),
     )
-
-
-def _restart(text: str | None) -> RestartPolicy:
-    word, _, count = (text or "no").partition(":")
-    kind = RestartKind.NO if word in ("", "false") else RestartKind(word)
-    return RestartPolicy(kind=kind, max_retries=int(count or 0))
 
 
 def _grant(item: Node, directory: str) -> FileGrant:
@@ -384,5 +519,5 @@ def _grant(item: Node, directory: str) -> FileGrant:
         target=os.path.normpath(target if target.startswith("/") else f"{directory}{target}"),
         uid=_text(item, "uid"),
         gid=_text(item, "gid"),
-        mode=_integer(item, "mode", 0o444) & 0o555,
+        mode=(0o444 if _whole(item, "mode") is None else _whole(item, "mode") or 0) & 0o555,
     )

@@ -1,18 +1,18 @@
 """Short forms become long ones: a table of path patterns and functions, applied in order.
 
-After this pass every part of the tree has exactly one shape; later passes never ask which form the
-author used.  Problems are collected, not raised.
+After this pass every structure of the tree has exactly one shape, whichever form the author used.
+What stays as written are lists of ``KEY=VALUE`` and scalars: merging wants them so, and ``typed``
+settles them at the end.  Problems are collected, not raised.
 """
 
 from __future__ import annotations
 
-import math
-import shlex
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 
 from composer import errors
-from composer.stackfile.tree import Node, Path, problem
+from composer.stackfile import merge, mounts, ports
+from composer.stackfile.scalars import scalar_text
+from composer.stackfile.tree import Node, Path, Scalar, Table, problem
 
 MOST_PORTS = 10_000
 """Published ports of one stack.  Ranges are expanded, and three characters can stand for 65535 ports."""
@@ -21,201 +21,135 @@ Problems = list[errors.Problem]
 Transform = Callable[[Node, Path, Problems], None]
 
 
-def canonicalise(root: Node) -> Problems:
-    """Apply the table to a merged tree, in place."""
+def canonicalise(root: Node, *, lenient: bool = False) -> Problems:
+    """Apply the table, in place.  Doing it twice changes nothing.
+
+    ``lenient`` leaves a short form that cannot be read as it is: it still has its variables.
+    """
     found: Problems = list(_too_many_ports(root))
     if found:
         return found
-    for pattern, transform in TABLE:
-        for node, path in list(select(root, pattern)):
-            if node.value is not None:
-                transform(node, path, found)
-    return found
-
-
-def select(root: Node, pattern: str) -> Iterator[tuple[Node, Path]]:
-    """Every node that a pattern names, with its path; extension keys are left out."""
-
-    def walk(node: Node, path: Path, parts: list[str]) -> Iterator[tuple[Node, Path]]:
-        if not parts:
-            yield node, path
-            return
-        if parts[0] != "*":
-            named = node.child(parts[0])
-            if named is not None:
-                yield from walk(named, (*path, parts[0]), parts[1:])
-            return
-        for key, child in node.entries():
-            if not key.startswith("x-"):
-                yield from walk(child, (*path, key), parts[1:])
-        for index, child in enumerate(node.items()):
-            yield from walk(child, (*path, index), parts[1:])
-
-    yield from walk(root, (), pattern.split("."))
-
-
-def scalar_text(value: object) -> str:
-    """A scalar as Compose prints it into strings (Go's ``%v``): ``1.0`` -> ``1``, true -> ``true``."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return _float_text(value)
-    return "" if value is None else str(value)
-
-
-def _float_text(value: float) -> str:
-    """The shortest digits; with an exponent below 1e-4 and from 1e6 on."""
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
-    number = Decimal(repr(value)).normalize()
-    sign, digits, _ = number.as_tuple()
-    power = number.adjusted()
-    if -4 <= power < 6:
-        return format(number, "f")
-    first, rest = digits[0], "".join(map(str, digits[1:]))
-    return f"{'-' if sign else ''}{first}{'.' if rest else ''}{rest}e{power:+03d}"
+    for node, path, transform in TABLE.select(root):
+        if node.value is not None:
+            transform(node, path, found)
+    return [] if lenient else found
 
 
 def _too_many_ports(root: Node) -> Iterator[errors.Problem]:
     """Counted before anything is expanded."""
-    count = 0
-    for item, path in select(root, "services.*.ports.*"):
-        target = scalar_text(item.value).partition("/")[0].rpartition(":")[2]
-        first, dash, last = target.partition("-")
-        is_range = dash and _is_number(first) and _is_number(last)
-        count += max(1, int(last) - int(first) + 1) if is_range else 1
-        if count > MOST_PORTS:
+    total = 0
+    for item, path, _ in _PORTS.select(root):
+        total += ports.count(scalar_text(item.value))
+        if total > MOST_PORTS:
             yield problem(item, path, f"the stack publishes more than {MOST_PORTS} ports")
             return
 
 
-def _is_number(text: str) -> bool:
-    """Whether ``int`` reads it: ASCII digits, and not thousands of them."""
-    return len(text) <= 20 and text.isascii() and text.isdecimal()
+_PORTS: Table[None] = Table([("services.*.ports.*", None)])
 
 
 # ------------------------------------------------------------------ the functions
 
 
-def _boolean(node: Node, _path: Path, _problems: Problems) -> None:
-    """The schema lets ``"true"`` pass, because a variable is always text."""
-    if isinstance(node.value, str):
-        node.value = node.value.lower() == "true"
-
-
-def _integer(node: Node, path: Path, problems: Problems) -> None:
-    value = node.value
-    if isinstance(value, str):
-        sign, digits = value[:1] == "-", value.removeprefix("-")
-        value = int(digits) * (-1 if sign else 1) if _is_number(digits) else math.nan
-    if isinstance(value, int | float) and math.isfinite(value) and abs(value) < 2**63:
-        node.value = int(value)
-        return
-    problems.append(problem(node, path, f"{_shown(node.value)} is no usable number"))
-    node.value = None
-
-
-def _number(node: Node, path: Path, problems: Problems) -> None:
-    value = node.value
-    number = float(value) if isinstance(value, str | int | float) and len(str(value)) <= 40 else math.nan
-    if math.isfinite(number):
-        node.value = number
-        return
-    problems.append(problem(node, path, f"{_shown(node.value)} is no usable number"))
-    node.value = None
-
-
-def _mode(node: Node, path: Path, problems: Problems) -> None:
-    """Text is octal; an unquoted ``0440`` was read as the octal number it is."""
-    if isinstance(node.value, str):
-        try:
-            node.value = int(node.value, 8) if _is_number(node.value) else -1
-        except ValueError:
-            node.value = -1
-    if not isinstance(node.value, int) or not 0 <= node.value <= 0o7777:
-        problems.append(problem(node, path, "the mode is no octal number up to 7777", hint='Write "0440".'))
-        node.value = None
-
-
-def _shown(value: object) -> str:
-    text = scalar_text(value)
-    return repr(text if len(text) <= 40 else f"{text[:40]}...")
-
-
 def _build(node: Node, _path: Path, _problems: Problems) -> None:
-    if isinstance(node.value, str):
-        node.value = {"context": Node(node.value, node.place)}
-
-
-def _key_values(node: Node, path: Path, problems: Problems) -> None:
-    """A list of ``KEY=VALUE`` becomes a mapping; a key without value becomes null."""
-    if not isinstance(node.value, list):
-        return
-    found: dict[str, Node] = {}
-    for index, item in enumerate(node.value):
-        key, equals, value = scalar_text(item.value).partition("=")
-        if not key:
-            problems.append(problem(item, (*path, index), "expected KEY=VALUE"))
-            continue
-        found[key] = Node(value if equals else None, item.place)
-    node.value = found
-
-
-def _words(node: Node, path: Path, problems: Problems) -> None:
-    if isinstance(node.value, str):
-        try:
-            words = shlex.split(node.value)
-        except ValueError as error:
-            problems.append(problem(node, path, f"cannot split the command: {error}"))
-            words = []
-        node.value = [Node(word, node.place) for word in words]
-    for item in node.items():
-        item.value = scalar_text(item.value)
-
-
-def _list(node: Node, _path: Path, _problems: Problems) -> None:
-    if not isinstance(node.value, list):
-        node.value = [Node(scalar_text(node.value), node.place)]
-    for item in node.items():
-        if not isinstance(item.value, dict):
-            item.value = scalar_text(item.value)
-
-
-def _env_files(node: Node, _path: Path, _problems: Problems) -> None:
-    if isinstance(node.value, str):
-        node.value = [Node(node.value, node.place)]
-    for item in node.items():
-        if isinstance(item.value, str):
-            item.value = {"path": Node(item.value, item.place)}
+    merge.as_build(node)
 
 
 def _depends_on(node: Node, _path: Path, _problems: Problems) -> None:
+    merge.as_dependencies(node)
+    for _, child in node.entries():
+        if isinstance(child.value, dict) and "required" not in child.value:
+            child.value["required"] = Node(True, child.place)
+
+
+def _mapping(node: Node, _path: Path, _problems: Problems) -> None:
     if isinstance(node.value, list):
-        node.value = {
-            scalar_text(item.value): Node({"condition": Node("service_started", item.place)}, item.place)
-            for item in node.value
-        }
+        merge.as_mapping(node)
 
 
-def _names(node: Node, _path: Path, _problems: Problems) -> None:
-    """A list of names becomes a mapping of names to null."""
+def _list(node: Node, _path: Path, _problems: Problems) -> None:
+    if isinstance(node.value, str):
+        node.value = [Node(node.value, node.place, written=node.written)]
+
+
+def _name_servers(node: Node, path: Path, problems: Problems) -> None:
+    """An empty entry, such as a variable that is not set, counts as none."""
+    _list(node, path, problems)
     if isinstance(node.value, list):
-        node.value = {scalar_text(item.value): Node(None, item.place) for item in node.value}
+        node.value = [item for item in node.value if item.value != ""]
 
 
-def _test(node: Node, _path: Path, _problems: Problems) -> None:
-    if not isinstance(node.value, list):
-        text = scalar_text(node.value)
-        node.value = [Node("CMD-SHELL", node.place), Node(text, node.place)]
+def _contexts(node: Node, path: Path, problems: Problems) -> None:
+    for index, item in enumerate(node.items()):
+        if "=" not in scalar_text(item.value):
+            message = f"{scalar_text(item.value)!r} is no NAME=CONTEXT"
+            problems.append(problem(item, (*path, index), message))
 
 
-def _grants(node: Node, _path: Path, _problems: Problems) -> None:
+def _env_files(node: Node, path: Path, problems: Problems) -> None:
+    _list(node, path, problems)
     for item in node.items():
         if isinstance(item.value, str):
-            item.value = {"source": Node(item.value, item.place)}
+            item.value = {"path": Node(item.value, item.place, written=item.written)}
+        if isinstance(item.value, dict):
+            item.value.setdefault("required", Node(True, item.place))
 
 
-def _ports(node: Node, path: Path, problems: Problems) -> None:
+def _extends(node: Node, _path: Path, _problems: Problems) -> None:
+    if isinstance(node.value, str):
+        node.value = {"service": Node(node.value, node.place)}
+
+
+def _gpus(node: Node, _path: Path, _problems: Problems) -> None:
+    if isinstance(node.value, str):
+        node.value = [Node({"count": Node(node.value, node.place)}, node.place)]
+
+
+def _grant(node: Node, _path: Path, _problems: Problems) -> None:
+    if isinstance(node.value, str):
+        node.value = {"source": Node(node.value, node.place, written=node.written)}
+
+
+def _ssh(node: Node, _path: Path, _problems: Problems) -> None:
+    """``default``, ``ID=PATH``: a mapping of ids to paths or null."""
+    if isinstance(node.value, list):
+        found = {}
+        for item in node.value:
+            key, equals, path = scalar_text(item.value).partition("=")
+            found[key] = Node(path if equals else None, item.place)
+        node.value = found
+
+
+def _text(node: Node, _path: Path, _problems: Problems) -> None:
+    if isinstance(node.value, bool):
+        node.value = scalar_text(node.value)
+
+
+def _device(node: Node, path: Path, problems: Problems) -> None:
+    if not isinstance(node.value, str):
+        return
+    parts = node.value.split(":")
+    if len(parts) > 3:
+        problems.append(
+            problem(
+                node,
+                path,
+                f"device {node.value!r} has more than two colons",
+                hint="Write it as {source: ..., target: ..., permissions: ...}.",
+            )
+        )
+        return
+    source, target, permissions = parts[0], parts[min(1, len(parts) - 1)], "rwm"
+    if len(parts) == 3:
+        permissions = parts[2]
+    node.value = _texts(node, source=source, target=target, permissions=permissions)
+
+
+def _texts(node: Node, **values: Scalar) -> dict[str, Node]:
+    return {key: Node(value, node.place, written=node.written) for key, value in values.items()}
+
+
+def _port_list(node: Node, path: Path, problems: Problems) -> None:
     if not isinstance(node.value, list):
         return
     expanded: list[Node] = []
@@ -224,133 +158,91 @@ def _ports(node: Node, path: Path, problems: Problems) -> None:
             expanded.append(item)
             continue
         try:
-            expanded += _port_nodes(scalar_text(item.value), item)
+            expanded += _port_nodes(item)
         except ValueError as error:
-            problems.append(problem(item, (*path, index), str(error)))
+            problems.append(problem(item, (*path, index), str(error), hint=_PORT_HINT))
+            expanded.append(item)
     node.value = expanded
 
 
-def _port_nodes(text: str, item: Node) -> list[Node]:
-    rest, _, protocol = text.partition("/")
-    host_ip = ""
-    if rest.startswith("["):
-        address, bracket, rest = rest[1:].partition("]")
-        if not bracket or not rest.startswith(":"):
-            message = f"invalid port {text!r}"
-            raise ValueError(message)
-        host_ip, rest = address, rest[1:]
-    parts = rest.split(":")
-    if len(parts) > (2 if host_ip else 3):
-        message = f"invalid port {text!r}: expected [HOST_IP:][PUBLISHED:]TARGET[/PROTOCOL]"
-        raise ValueError(message)
-    target = _range(parts[-1], text)
-    published = _range(parts[-2], text) if len(parts) > 1 and parts[-2] else None
-    if len(parts) == 3:
-        host_ip = parts[0]
-    if published is not None and len(published) != len(target):
-        message = f"{text!r}: a published range for other than as many targets is unsupported"
-        raise ValueError(message)
-    nodes = []
-    for position, port in enumerate(target):
-        value = {"target": Node(port, item.place), "protocol": Node(protocol or "tcp", item.place)}
-        if published is not None:
-            value["published"] = Node(str(published[position]), item.place)
-        if host_ip:
-            value["host_ip"] = Node(host_ip, item.place)
-        nodes.append(Node(value, item.place))
-    return nodes
+_PORT_HINT = 'Write it as "[HOST_IP:][PUBLISHED:]TARGET[/PROTOCOL]", in quotes.'
 
 
-def _range(text: str, whole: str) -> list[int]:
-    first, dash, last = text.partition("-")
-    if not _is_number(first) or (dash and not _is_number(last)):
-        message = f"invalid port {whole!r}: {text!r} is no port"
-        raise ValueError(message)
-    low, high = int(first), int(last) if dash else int(first)
-    if not 0 < low <= high <= 65535:
-        message = f"invalid port {whole!r}: ports are between 1 and 65535"
-        raise ValueError(message)
-    return list(range(low, high + 1))
+def _port_nodes(item: Node) -> Iterator[Node]:
+    if isinstance(item.value, bool) or not isinstance(item.value, str | int):
+        message = f"invalid port {scalar_text(item.value)!r}: ports are whole numbers"
+        raise ValueError(message)  # noqa: TRY004 -- the value is a user's, not a caller's
+    for port in ports.parse(scalar_text(item.value)):
+        value = _texts(item, mode="ingress", target=port.target, protocol=port.protocol)
+        if port.published:
+            value.update(_texts(item, published=port.published))
+        if port.host_ip:
+            value.update(_texts(item, host_ip=port.host_ip))
+        yield Node(value, item.place, former=item.former)
 
 
-def _mounts(node: Node, path: Path, problems: Problems) -> None:
-    for index, item in enumerate(node.items()):
-        if isinstance(item.value, dict) or item.value is None:
-            continue
-        try:
-            item.value = _mount(scalar_text(item.value), item)
-        except ValueError as error:
-            problems.append(problem(item, (*path, index), str(error)))
-
-
-def _mount(text: str, item: Node) -> dict[str, Node]:
-    parts = text.split(":")
-    if len(parts) > 3 or not all(parts):
-        message = f"invalid mount {text!r}: expected [SOURCE:]TARGET[:OPTIONS]"
-        raise ValueError(message)
-    options = parts[2].split(",") if len(parts) == 3 else []
-    source, target = (parts[0], parts[1]) if len(parts) > 1 else ("", parts[0])
-    is_bind = source.startswith((".", "/", "~"))
-    value = {
-        "type": Node("bind" if is_bind else "volume", item.place),
-        "target": Node(target, item.place),
+def _mount(node: Node, path: Path, problems: Problems) -> None:
+    if not isinstance(node.value, str):
+        return
+    try:
+        short = mounts.parse(node.value)
+    except ValueError as error:
+        problems.append(problem(node, path, str(error)))
+        return
+    value = _texts(node, type="bind" if short.is_bind else "volume", target=short.target)
+    if short.source:
+        value.update(_texts(node, source=short.source))
+    if short.read_only:
+        value.update(_texts(node, read_only=True))
+    options: dict[str, Scalar] = {
+        "selinux": short.selinux,
+        "propagation": short.propagation,
+        "create_host_path": short.is_bind,
     }
-    if source:
-        value["source"] = Node(source, item.place)
-    for option in options:
-        _mount_option(option, text, value, item)
-    return value
+    bind = _texts(node, **{key: option for key, option in options.items() if option})
+    if bind:
+        value["bind"] = Node(bind, node.place)
+    if short.nocopy or (not short.is_bind and len(node.value) > 2):
+        value["volume"] = Node(_texts(node, nocopy=True) if short.nocopy else {}, node.place)
+    node.value = value
 
 
-def _mount_option(option: str, text: str, value: dict[str, Node], item: Node) -> None:
-    if option == "ro":
-        value["read_only"] = Node(True, item.place)
-    elif option == "nocopy":
-        value["volume"] = Node({"nocopy": Node(True, item.place)}, item.place)
-    elif option not in ("rw", "z", "Z", "cached", "delegated", "consistent"):
-        message = f"invalid mount {text!r}: option {option!r} is unsupported"
-        raise ValueError(message)
+def _external(node: Node, _path: Path, _problems: Problems) -> None:
+    """``external: {name: x}``, the form of old files, is ``external: true`` and ``name: x``."""
+    external = node.child("external")
+    if isinstance(node.value, dict) and external is not None and isinstance(external.value, dict):
+        name = external.value.get("name")
+        if name is not None:
+            node.value.setdefault("name", name)
+        node.value["external"] = Node(True, external.place)
 
 
-TABLE: tuple[tuple[str, Transform], ...] = (
-    ("services.*.build", _build),
-    ("services.*.build.args", _key_values),
-    ("services.*.environment", _key_values),
-    ("services.*.labels", _key_values),
-    ("services.*.command", _words),
-    ("services.*.entrypoint", _words),
-    ("services.*.env_file", _env_files),
-    ("services.*.depends_on", _depends_on),
-    ("services.*.networks", _names),
-    ("services.*.healthcheck.test", _test),
-    ("services.*.secrets", _grants),
-    ("services.*.configs", _grants),
-    ("services.*.ports", _ports),
-    ("services.*.volumes", _mounts),
-    ("services.*.tmpfs", _list),
-    ("services.*.cap_add", _list),
-    ("services.*.cap_drop", _list),
-    ("services.*.profiles", _list),
-    ("services.*.init", _boolean),
-    ("services.*.read_only", _boolean),
-    ("services.*.healthcheck.disable", _boolean),
-    ("services.*.env_file.*.required", _boolean),
-    ("services.*.depends_on.*.required", _boolean),
-    ("services.*.depends_on.*.restart", _boolean),
-    ("services.*.volumes.*.read_only", _boolean),
-    ("services.*.volumes.*.bind.create_host_path", _boolean),
-    ("services.*.volumes.*.volume.nocopy", _boolean),
-    ("networks.*.internal", _boolean),
-    ("networks.*.external", _boolean),
-    ("volumes.*.external", _boolean),
-    ("services.*.scale", _integer),
-    ("services.*.pids_limit", _integer),
-    ("services.*.healthcheck.retries", _integer),
-    ("services.*.ports.*.target", _integer),
-    ("services.*.cpus", _number),
-    ("services.*.secrets.*.mode", _mode),
-    ("services.*.configs.*.mode", _mode),
-    ("services.*.volumes.*.tmpfs.mode", _mode),
-    ("networks.*.labels", _key_values),
-    ("volumes.*.labels", _key_values),
+TABLE: Table[Transform] = Table(
+    [
+        ("services.*.build", _build),
+        ("services.*.build.provenance", _text),
+        ("services.*.build.sbom", _text),
+        ("services.*.build.ssh", _ssh),
+        ("services.*.build.additional_contexts", _contexts),
+        ("services.*.build.secrets.*", _grant),
+        ("services.*.depends_on", _depends_on),
+        ("services.*.env_file", _env_files),
+        ("services.*.label_file", _list),
+        ("services.*.extends", _extends),
+        ("services.*.gpus", _gpus),
+        ("services.*.networks", _mapping),
+        ("services.*.models", _mapping),
+        ("services.*.dns", _name_servers),
+        ("services.*.dns_search", _list),
+        ("services.*.tmpfs", _list),
+        ("services.*.devices.*", _device),
+        ("services.*.secrets.*", _grant),
+        ("services.*.configs.*", _grant),
+        ("services.*.ports", _port_list),
+        ("services.*.volumes.*", _mount),
+        ("networks.*", _external),
+        ("volumes.*", _external),
+        ("secrets.*", _external),
+        ("configs.*", _external),
+    ]
 )

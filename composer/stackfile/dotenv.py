@@ -21,19 +21,33 @@ MOST_VARIABLES = 10_000
 MOST_CHARACTERS = 4 * 1024 * 1024
 
 
-def parse(text: str, file: str, lookup: Callable[[str], str | None]) -> dict[str, str | None]:
+class Values(dict[str, "str | None"]):
+    """The variables of a file in order, and the line of each; ``None`` is a key without a value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: dict[str, int] = {}
+
+
+def parse(
+    text: str,
+    file: str,
+    lookup: Callable[[str], str | None],
+    before: Callable[[str], str | None] = lambda _name: None,
+) -> Values:
     """The variables of a file in order; ``None`` for a key without value that the caller lacks.
 
+    A variable in a value is that of ``lookup``, else of an earlier line, else of ``before``.
     Raises ``StackFileError`` with the line of what is wrong.
     """
     _refuse_nul(text, file)
-    return _Parser(text.removeprefix("\ufeff").replace("\r\n", "\n"), file, lookup).parse()
+    return _Parser(text.removeprefix("\ufeff").replace("\r\n", "\n"), file, lookup, before).parse()
 
 
-def parse_raw(text: str, file: str, lookup: Callable[[str], str | None]) -> dict[str, str | None]:
+def parse_raw(text: str, file: str, lookup: Callable[[str], str | None]) -> Values:
     """``format: raw``: everything behind the first ``=`` is the value, as it stands."""
     _refuse_nul(text, file)
-    found: dict[str, str | None] = {}
+    found = Values()
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
@@ -44,6 +58,7 @@ def parse_raw(text: str, file: str, lookup: Callable[[str], str | None]) -> dict
         if not key.strip() or " " in key.strip():
             raise _failure(file, number, f"invalid line {line.strip()!r}")
         found[key.strip()] = value if equals else lookup(key.strip())
+        found.lines[key.strip()] = number
     return found
 
 
@@ -57,15 +72,22 @@ def _failure(file: str, line: int, message: str) -> errors.StackFileError:
 
 
 class _Parser:
-    def __init__(self, text: str, file: str, lookup: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        text: str,
+        file: str,
+        lookup: Callable[[str], str | None],
+        before: Callable[[str], str | None],
+    ) -> None:
+        self._before = before
         self._text = text
         self._file = file
         self._caller = lookup
         self._position = 0
-        self._found: dict[str, str | None] = {}
+        self._found = Values()
         self._entries = self._characters = 0
 
-    def parse(self) -> dict[str, str | None]:
+    def parse(self) -> Values:
         while self._position < len(self._text):
             end = self._line_end()
             line = self._text[self._position : end].strip()
@@ -91,6 +113,7 @@ class _Parser:
         key = _KEY.match(line, offset)
         if key is None:
             raise self._fail(f"unexpected character in variable name near {line.strip()!r}")
+        self._found.lines[key[0]] = self._line()
         rest = line[key.end() :]
         after = rest.lstrip()
         if not after or after.startswith("#"):
@@ -156,7 +179,11 @@ class _Parser:
 
     def _lookup(self, name: str) -> str | None:
         value = self._caller(name)
-        return self._found.get(name) if value is None else value
+        value = self._found.get(name) if value is None else value
+        return self._before(name) if value is None else value
 
     def _fail(self, message: str) -> errors.StackFileError:
-        return _failure(self._file, self._text.count("\n", 0, self._position) + 1, message)
+        return _failure(self._file, self._line(), message)
+
+    def _line(self) -> int:
+        return self._text.count("\n", 0, self._position) + 1

@@ -10,9 +10,12 @@ stands for is bounded, because thirty lines that double each other stand for gig
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+import attrs
 
 from composer import errors
+from composer.stackfile.casts import CASTS
 from composer.stackfile.tree import Node, Path, problem
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -116,32 +119,92 @@ def _braced(body: str, lookup: Lookup, on_unset: Callable[[str], None], depth: i
     return expanded()
 
 
+@attrs.frozen
+class Use:
+    """A variable that a text uses, and what it says for the case that it is missing, or there."""
+
+    name: str
+    required: bool = False
+    default: str = ""
+    alternate: str = ""
+
+
+def uses_in(text: str) -> Iterator[Use]:
+    """The variables of a text, outermost first, in order; nonsense has none."""
+    position = 0
+    while (dollar := text.find("$", position)) >= 0:
+        following = text[dollar + 1 : dollar + 2]
+        name = _NAME.match(text, dollar + 1)
+        if following == "{":
+            try:
+                end = _closing(text, dollar + 1)
+            except InterpolationError:
+                return
+            yield from _uses_in_braces(text[dollar + 2 : end])
+            position = end + 1
+        elif name is not None:
+            yield Use(name[0])
+            position = name.end()
+        else:
+            position = dollar + 1 + (following == "$")
+
+
+def _uses_in_braces(body: str) -> Iterator[Use]:
+    name = _NAME.match(body)
+    if name is None:
+        return
+    rest = body[name.end() :].removeprefix(":")
+    operator, word = rest[:1], rest[1:]
+    yield Use(
+        name[0],
+        required=operator == "?",
+        default=word if operator == "-" else "",
+        alternate=word if operator == "+" else "",
+    )
+    yield from uses_in(word)
+
+
 def interpolate_tree(
     root: Node, lookup: Lookup, on_unset: Callable[[str, Node], None]
 ) -> list[errors.Problem]:
-    """Interpolate every scalar value in place.  Returns all problems."""
+    """Interpolate every scalar value in place, and cast where a number or boolean is wanted.
+
+    Returns all problems.
+    """
     problems: list[errors.Problem] = []
     characters = 0
 
     def visit(node: Node, path: Path) -> None:
         nonlocal characters
-        if isinstance(node.value, dict):
-            for key, child in node.value.items():
-                visit(child, (*path, key))
-        elif isinstance(node.value, list):
-            for index, child in enumerate(node.value):
+        value = node.value
+        if isinstance(value, dict):
+            for key, child in value.items():
+                if not isinstance(child.value, int | float | None):
+                    visit(child, (*path, key))
+        elif isinstance(value, list):
+            for index, child in enumerate(value):
                 visit(child, (*path, index))
-        elif isinstance(node.value, str) and "$" in node.value and characters <= MOST_CHARACTERS:
+        elif isinstance(value, str) and "$" in value and characters <= MOST_CHARACTERS:
             try:
-                text = interpolate(node.value, lookup, lambda name: on_unset(name, node))
+                text = interpolate(value, lookup, lambda name: on_unset(name, node))
             except InterpolationError as error:
-                problems.append(problem(node, path, str(error), hint="Write $$ for a dollar sign."))
+                problems.append(problem(node, path, str(error), hint=_hint(error)))
                 return
-            node.value = text
+            node.written, node.value = value, text
             characters += len(text)
             if characters > MOST_CHARACTERS:
                 message = f"the variables of this file stand for more than {MOST_CHARACTERS} characters"
                 problems.append(problem(node, path, message))
 
     visit(root, ())
+    for node, path, cast in CASTS.select(root):
+        if isinstance(node.value, str):
+            try:
+                node.value = cast(node.value)
+            except ValueError as error:
+                problems.append(problem(node, path, str(error)))
     return problems
+
+
+def _hint(error: InterpolationError) -> str:
+    return "" if "required variable" in str(error) else "Write $$ for a dollar sign."

@@ -1,89 +1,167 @@
 """Loading a stack file: the list of passes, in order, and nothing else.
 
-locate -> parse -> interpolate -> (per file) schema -> merge -> resets -> canonical -> rules ->
-profiles -> bind.  Each pass reports every problem it finds; the next begins only on a clean tree.
-Schema comes after interpolation, because ``${PORT}`` is only then a number, and before merging, so
-that a problem points into the file that has it.
+locate -> assemble (per document: parse -> interpolate -> extends -> include -> merge -> unicity ->
+schema -> canonical; then defaults -> absolute paths) -> settle -> structure -> normalise -> profiles
+-> consistency -> env files -> selection -> obstacles -> bind.  Each pass reports every problem it
+finds; the next begins only on a clean tree.
+
+``read_document`` stops before binding: that is all ``config`` needs, and it agrees with Docker Compose
+about what is a valid file.  ``load_stack`` goes on and refuses what cannot run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 
 from composer import errors
-from composer.model.stack import Stack
 from composer.stackfile import (
-    bind,
-    canonical,
+    assemble,
+    attributes,
+    environment,
+    feasibility,
     interpolate,
     locate,
-    merge,
-    profiles,
+    normalise,
     rules,
-    schema,
-    yamltree,
+    selection,
+    support,
 )
+from composer.stackfile.assemble import raise_if
 from composer.stackfile.locate import LoadRequest, Variables
 from composer.stackfile.reader import InputFile, Reader
-from composer.stackfile.tree import Node, Place, plain
+from composer.stackfile.tree import Node, Place, copied, section
 
-MOST_PROBLEMS = schema.MOST_PROBLEMS
+if TYPE_CHECKING:
+    from composer.model.stack import Stack
 
-__all__ = ["InputFile", "LoadRequest", "Loaded", "load_stack"]
+__all__ = ["Document", "InputFile", "LoadRequest", "Loaded", "Omissions", "load_stack", "read_document"]
+
+
+@attrs.frozen(kw_only=True)
+class Omissions:
+    """The passes that ``config`` can be told to leave out."""
+
+    interpolate: bool = True
+    normalise: bool = True
+    resolve_paths: bool = True
+    resolve_environment: bool = True
+    consistency: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class Document:
+    """A stack file as it is understood, before anything is made of it.
+
+    ``tree`` is settled and holds everything, ``selected`` only what is active and used.
+    ``obstacles`` are the reasons why it cannot be brought up, though it is valid.
+    """
+
+    name: str
+    directory: str
+    files: tuple[str, ...]
+    tree: Node
+    selected: Node
+    variables: Variables
+    scopes: Mapping[str, Variables]
+    reader: Reader
+    warnings: tuple[str, ...] = ()
+    obstacles: tuple[errors.Problem, ...] = ()
+    idle: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
 class Loaded:
-    """A loaded stack, its canonical tree, and everything that another load would depend on."""
+    """A loaded stack, and everything that another load would depend on.
+
+    ``variables`` are the caller's that were consulted, and what they were.
+    """
 
     stack: Stack
-    canonical: Mapping[str, object]
     inputs: tuple[InputFile, ...]
     variables: Mapping[str, str | None]
 
 
 def load_stack(request: LoadRequest) -> Loaded:
     """The stack a request names; raises ``StackFileError`` with every problem of the failing pass."""
+    from composer.stackfile import bind  # ``config`` needs neither it nor the model
+
+    document = read_document(request)
+    raise_if(list(document.obstacles))
+    stack = bind.bound(document, (*document.warnings, *document.idle))
+    return Loaded(
+        stack=stack,
+        inputs=tuple(document.reader.inputs.values()),
+        variables=dict(document.variables.consulted),
+    )
+
+
+def read_document(request: LoadRequest, passes: Omissions | None = None) -> Document:
+    """The file a request names, checked and settled; raises ``StackFileError``."""
+    passes = Omissions() if passes is None else passes
     reader = Reader(request.stdin)
     location = locate.locate(request, reader)
     variables = location.variables
     warnings: dict[str, None] = {}
-
-    documents = [node for file in location.files for node in _documents(file, reader)]
-    written = _written_name(documents, variables)
-    name = locate.name_from(request, variables, written, location.directory)
+    assembler = assemble.Assembler(
+        reader,
+        assemble.Options(interpolate=passes.interpolate, resolve_paths=passes.resolve_paths),
+        warnings.setdefault,
+    )
+    files = [(file, assembler.parse(file)) for file in location.files]
+    name = _name(request, location, files)
     variables.set_project_name(name)
-
-    for node in documents:
-        _interpolate(node, variables, warnings)
-        _raise(schema.problems_in(node))
-    root = documents[0]
-    for node in documents[1:]:
-        root = merge.merged(root, node)
-    root = merge.without_resets(root)
-    if root.child("version") is not None:
-        warnings["the attribute `version` is obsolete and ignored"] = None
-    _raise(canonical.canonicalise(root))
-    _raise(rules.problems_in(root))
-    active, found = profiles.active_services(root, _wanted_profiles(request, variables), request.services)
-    _raise(found)
-    around = bind.Surroundings(
+    base = location.directory
+    root = assembler.stack(
+        files, assemble.Scope(directory=location.directory, base=base, variables=variables)
+    )
+    assert isinstance(root.value, dict)
+    root.value["name"] = Node(name, root.place)
+    document = Document(
         name=name,
         directory=location.directory,
         files=location.files,
+        tree=root,
+        selected=root,
         variables=variables,
+        scopes=assembler.scopes,
         reader=reader,
     )
-    stack = bind.bound(root, active, around, tuple(warnings))
-    tree = plain(root)
-    assert isinstance(tree, dict)
-    return Loaded(
-        stack=stack,
-        canonical=tree,
-        inputs=tuple(reader.inputs.values()),
-        variables=dict(variables.consulted),
+    if passes.interpolate:
+        document = _settled(document, request, passes)
+    elif passes.normalise:
+        # Text with variables in it has no type yet: the tree is shown as it is.
+        normalise.normalise(root, name, lambda _name: None)
+    return attrs.evolve(document, warnings=tuple(warnings))
+
+
+def _settled(document: Document, request: LoadRequest, passes: Omissions) -> Document:
+    """The passes that need every value to have its type."""
+    root, variables = document.tree, document.variables
+    found: list[errors.Problem] = []
+    attributes.STACK.settle(root, (), found)
+    raise_if(found)
+    raise_if(rules.structure(root))
+    if passes.normalise:
+        normalise.normalise(root, document.name, variables.get)
+    active = selection.active_services(root, _wanted_profiles(request, variables), request.services)
+    if passes.consistency:
+        raise_if(rules.consistency(root, active))
+    if passes.resolve_environment:
+        for service in sorted(active):
+            environment.resolve(
+                service, section(root, "services")[service], variables, document.reader, found
+            )
+        raise_if(found)
+    selected = selection.selected(root, active)
+    findings = support.findings(selected)
+    return attrs.evolve(
+        document,
+        selected=selected,
+        obstacles=tuple(sorted([*feasibility.obstacles(selected), *findings.refused])),
+        idle=findings.idle,
     )
 
 
@@ -93,50 +171,16 @@ def _wanted_profiles(request: LoadRequest, variables: Variables) -> tuple[str, .
     return tuple(word for profile in listed if (word := profile.strip()))
 
 
-def _documents(file: str, reader: Reader) -> list[Node]:
-    content = reader.read(file)
-    if content is None:
-        raise errors.StackFileError([errors.Problem("no such file", file=file)])
-    nodes = [node for node in yamltree.read_documents(content, file) if node.value is not None]
-    if not nodes:
-        raise errors.StackFileError(
-            [errors.Problem("the file is empty", file=file, hint="It needs services.")]
-        )
-    for node in nodes:
-        if not isinstance(node.value, dict):
-            place = node.place
-            raise errors.StackFileError(
-                [
-                    errors.Problem(
-                        "expected a mapping at the top", file=file, line=place.line, column=place.column
-                    )
-                ]
-            )
-    return nodes
-
-
-def _written_name(documents: list[Node], variables: Variables) -> str | None:
-    name: str | None = None
-    for node in documents:
-        child = node.child("name")
-        if child is not None and isinstance(child.value, str):
-            name = child.value
-    if name is not None and "$" in name:
-        node = Node(name, Place("", 0, 0))
-        _raise(interpolate.interpolate_tree(node, variables.get, lambda _name, _node: None))
-        return str(node.value)
-    return name
-
-
-def _interpolate(node: Node, variables: Variables, warnings: dict[str, None]) -> None:
-    def on_unset(name: str, where: Node) -> None:
-        place = where.place
-        text = f"{place.file}:{place.line}: the variable {name} is not set; a blank string is used"
-        warnings[text] = None
-
-    _raise(interpolate.interpolate_tree(node, variables.get, on_unset))
-
-
-def _raise(found: list[errors.Problem]) -> None:
-    if found:
-        raise errors.StackFileError(sorted(found)[:MOST_PROBLEMS])
+def _name(request: LoadRequest, location: locate.Location, files: list[tuple[str, list[Node]]]) -> str:
+    written: Node | None = None
+    for _, documents in files:
+        for document in documents:
+            child = document.child("name")
+            if child is not None and isinstance(child.value, str):
+                written = child
+    if written is not None and "$" in str(written.value):
+        written = Node({"name": copied(written)}, Place("", 0, 0))
+        raise_if(interpolate.interpolate_tree(written, location.variables.get, lambda _name, _node: None))
+        written = written.child("name")
+    text = str(written.value) if written is not None else None
+    return locate.name_from(request, location.variables, text, location.directory)

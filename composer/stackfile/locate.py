@@ -45,14 +45,20 @@ class LoadRequest:
 class Variables:
     """The variables of interpolation: the caller's environment over the ``.env`` files.
 
-    Remembers which of the caller's were consulted and what they were.
+    Remembers which of the caller's were consulted and what they were.  An included stack has
+    variables of its own, laid below those of the stack that includes it.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], parent: Variables | None = None) -> None:
         self._environment = environment
+        self._parent = parent
         self._project_name: str | None = None
-        self._from_files: dict[str, str | None] = {}
-        self.consulted: dict[str, str | None] = {}
+        self._from_files: dict[str, tuple[str | None, Origin]] = {}
+        self.consulted: dict[str, str | None] = {} if parent is None else parent.consulted
+
+    def below(self) -> Variables:
+        """The variables of an included stack, before its own ``.env`` is read."""
+        return Variables(self._environment, self)
 
     def of_caller(self, name: str) -> str | None:
         """The caller's own value."""
@@ -62,18 +68,47 @@ class Variables:
 
     def get(self, name: str) -> str | None:
         """The caller's value, else that of the ``.env`` files."""
-        if name == "COMPOSE_PROJECT_NAME" and self._project_name is not None:
-            return self._project_name
-        value = self.of_caller(name)
-        return self._from_files.get(name) if value is None else value
+        return self.found(name)[0]
 
-    def add_file(self, values: Mapping[str, str | None]) -> None:
+    def found(self, name: str) -> tuple[str | None, Origin]:
+        """A value and where it comes from."""
+        if self._parent is not None:
+            value, origin = self._parent.found(name)
+        elif name == "COMPOSE_PROJECT_NAME" and self._project_name is not None:
+            return self._project_name, Origin("the project name")
+        else:
+            value, origin = self.of_caller(name), Origin("the shell")
+        if value is None:
+            value, origin = self._from_files.get(name, (None, Origin("")))
+        return value, origin
+
+    def add_file(self, path: str, values: dotenv.Values) -> None:
         """Lay another ``.env`` file over the former ones."""
-        self._from_files.update(values)
+        for name, value in values.items():
+            self._from_files[name] = (value, Origin(path, values.lines.get(name, 0)))
 
     def set_project_name(self, name: str) -> None:
         """From now on ``COMPOSE_PROJECT_NAME`` is the stack's name, whoever gave it."""
         self._project_name = name
+
+    def everything(self) -> dict[str, str]:
+        """All of them, by name."""
+        found = {name: value for name, (value, _) in self._from_files.items() if value is not None}
+        found.update(self._environment)
+        if self._project_name is not None:
+            found["COMPOSE_PROJECT_NAME"] = self._project_name
+        return dict(sorted(found.items()))
+
+
+@attrs.frozen
+class Origin:
+    """Where a variable got its value: a file and line, or a word such as ``the shell``."""
+
+    source: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}" if self.line else self.source
 
 
 @attrs.frozen(kw_only=True)
@@ -149,17 +184,18 @@ def _read_env_files(request: LoadRequest, reader: Reader, variables: Variables, 
             content = reader.read(full, limit=LARGEST_ENV_FILE)
             if content is None:
                 raise errors.StackFileError([errors.Problem("env file not found", file=full)])
-            variables.add_file(_parsed(content, full, variables.get))
+            variables.add_file(full, parsed(content, full, variables.get))
         return
     if (variables.of_caller("COMPOSE_DISABLE_ENV_FILE") or "").lower() in ("1", "true"):
         return
     full = os.path.join(directory, ".env")
     content = reader.read(full, limit=LARGEST_ENV_FILE)
     if content is not None:
-        variables.add_file(_parsed(content, full, variables.get))
+        variables.add_file(full, parsed(content, full, variables.get))
 
 
-def _parsed(content: bytes, path: str, lookup: Callable[[str], str | None]) -> dict[str, str | None]:
+def parsed(content: bytes, path: str, lookup: Callable[[str], str | None]) -> dotenv.Values:
+    """The variables of an ``.env`` file's bytes."""
     return dotenv.parse(content.decode("utf-8", errors="replace"), path, lookup)
 
 

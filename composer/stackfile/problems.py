@@ -19,6 +19,7 @@ def _text(problem: errors.Problem) -> str:
         if problem.column:
             lead = "".join("\t" if c == "\t" else " " for c in source[: problem.column - 1])
             lines.append(" " * len(number) + lead + "^")
+    lines += [f"  which {where} includes or extends" for where in reversed(problem.via)]
     if problem.hint:
         lines.append(f"  hint: {problem.hint}")
     return "\n".join(lines)

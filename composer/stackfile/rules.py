@@ -1,286 +1,315 @@
-"""What a schema cannot say: references that must exist, values that must fit, cycles.
+"""What a schema cannot say, as Docker Compose v2.40.3 says it: references, exclusions, cycles.
 
-A table of path patterns and checks over the canonical tree; every problem is collected.
+``structure`` holds for the whole file, ``consistency`` for the active services (``config
+--no-consistency`` leaves it out).  Every problem is collected.  What Docker Compose lets pass though
+it cannot work is the business of ``feasibility``.
 """
 
 from __future__ import annotations
 
-import posixpath
-import re
-import signal
 from collections.abc import Callable, Iterator, Mapping
 
 from composer import errors
-from composer.model.quantity import ByteSize, Duration
-from composer.stackfile import subnets, tmpfs
-from composer.stackfile.canonical import scalar_text, select
-from composer.stackfile.tree import Node, Path, problem
+from composer.stackfile import ports
+from composer.stackfile.normalise import SERVICE_REFERENCES
+from composer.stackfile.scalars import scalar_text
+from composer.stackfile.tree import Node, Path, Table, dotted, problem, section
 
-Check = Callable[[Node, Path, Node], Iterator[errors.Problem]]
-
-MOST_REPLICAS = 1000
-"""A network has no more addresses and a bridge no more ports (1023) than that."""
-
-_KEY = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}", re.ASCII)
-_HOST_NAME = re.compile(r"[a-zA-Z0-9_]([a-zA-Z0-9._-]{0,62}[a-zA-Z0-9_])?", re.ASCII)
-"""At most ``HOST_NAME_MAX`` (64, ``sethostname(2)``); it is written into ``/etc/hosts``."""
-_RESOURCE_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}", re.ASCII)
-"""What Docker lets a volume or network be called.  It becomes a directory's name: no slash, no dots first."""
-_SIGNAL = re.compile(r"(SIG)?RTM(IN(\+\d\d?)?|AX(-\d\d?)?)", re.ASCII)
-_MOST_PIDS = 4_194_304
-"""``PID_MAX_LIMIT`` of a 64-bit kernel (linux/threads.h)."""
-_REMOTE = re.compile(r"(https?|git|ssh|docker-image|service|oci-layout)://?|service:|git@|github\.com/")
-_PROBES = ("CMD", "CMD-SHELL", "NONE")
+Problems = Iterator[errors.Problem]
 
 
-def problems_in(root: Node) -> list[errors.Problem]:
-    """Every broken rule."""
+def structure(root: Node) -> list[errors.Problem]:
+    """What is wrong with the file, whatever is active."""
     found: list[errors.Problem] = []
-    for pattern, check in TABLE:
-        for node, path in select(root, pattern):
-            if node.value is not None:
-                found.extend(check(node, path, root))
-    found.extend(_cycle(root))
+    for node, path, check in _STRUCTURE.select(root):
+        if node.value is not None:
+            found.extend(check(node, path))
     return found
 
 
-def _service(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    if not isinstance(node.value, dict):
-        yield problem(node, path, "expected a service section, found nothing")
+def consistency(root: Node, active: frozenset[str]) -> list[errors.Problem]:
+    """What does not fit together among the active services and what they refer to."""
+    services = {name: node for name, node in section(root, "services").items() if name in active}
+    found: list[errors.Problem] = []
+    for name, service in services.items():
+        for check in _CONSISTENCY:
+            found.extend(check(service, ("services", name), root, services))
+    found.extend(_container_names(services))
+    found.extend(_cycle(services))
+    return found
+
+
+# ------------------------------------------------------------------ structure
+
+
+def _external_volume(node: Node, path: Path) -> Problems:
+    external = node.child("external")
+    if external is None or external.value is not True:
         return
-    if node.child("image") is None and node.child("build") is None:
-        yield problem(node, path, "the service has neither an image nor a build section")
+    for key, child in node.entries():
+        if key not in ("external", "name") and not key.startswith("x-"):
+            message = f"an external volume has no {key}: it exists already"
+            yield problem(child, (*path, key), message, hint="Take away external or the other keys.")
 
 
-def _build(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    context = node.child("context")
-    if context is not None and _REMOTE.match(scalar_text(context.value)):
-        yield problem(
-            context, (*path, "context"), "a remote context is unsupported", hint="Name a directory."
-        )
-    if node.child("dockerfile") is not None and node.child("dockerfile_inline") is not None:
-        yield problem(node, path, "dockerfile and dockerfile_inline exclude each other")
+def _one_source(*keys: str) -> Callable[[Node, Path], Problems]:
+    def check(node: Node, path: Path) -> Problems:
+        external = node.child("external")
+        if external is not None and external.value is True:
+            return
+        written = [key for key in keys if node.child(key) is not None]
+        listed = f"{', '.join(keys[:-1])} or {keys[-1]}"
+        if not written:
+            yield problem(node, path, f"expected one of {listed}", hint="Or external: true.")
+        elif len(written) > 1:
+            yield problem(node, path, f"{' and '.join(written)} exclude each other")
+
+    return check
 
 
-def _duration(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    try:
-        Duration.parse(scalar_text(node.value))
-    except ValueError as error:
-        yield problem(node, path, str(error), hint="Write it like 1m30s, 10s or 500ms.")
-
-
-def _size(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    try:
-        ByteSize.parse(scalar_text(node.value))
-    except ValueError as error:
-        yield problem(node, path, str(error), hint="Write it like 64m or 1g.")
-
-
-def _restart(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    word, colon, count = scalar_text(node.value).partition(":")
-    is_known = word in ("no", "false", "always", "unless-stopped", "on-failure", "")
-    if not is_known or (colon and (word != "on-failure" or not _is_small_number(count))):
-        yield problem(
-            node, path, f"unknown restart policy {scalar_text(node.value)!r}",
-            hint="Use no, always, on-failure[:N] or unless-stopped.",
-        )  # fmt: skip
-
-
-def _scale(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    if isinstance(node.value, int) and not 0 <= node.value <= MOST_REPLICAS:
-        yield problem(node, path, f"scale is between 0 and {MOST_REPLICAS}")
-
-
-def _cpus(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    if isinstance(node.value, float) and not 0 <= node.value <= 1_000_000:
-        yield problem(node, path, f"{scalar_text(node.value)} is no number of processors")
-
-
-def _pids_limit(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    if isinstance(node.value, int) and not -1 <= node.value <= _MOST_PIDS:
-        yield problem(node, path, f"pids_limit is between 1 and {_MOST_PIDS}, or -1 for no limit")
-
-
-def _retries(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    if isinstance(node.value, int) and node.value < 0:
-        yield problem(node, path, "retries cannot be negative")
-
-
-def _test(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    words = [scalar_text(item.value) for item in node.items()]
-    if words and words[0] not in _PROBES:
-        yield problem(node, path, f"the test begins with {words[0]!r}",
-                      hint="A list begins with CMD, CMD-SHELL or NONE; a string needs no list.")  # fmt: skip
-
-
-def _stop_signal(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    word = scalar_text(node.value).upper()
-    numbers = {str(number.value) for number in signal.valid_signals() if isinstance(number, signal.Signals)}
-    known = word in signal.Signals.__members__ or f"SIG{word}" in signal.Signals.__members__
-    if not (known or word in numbers or word == "" or _SIGNAL.fullmatch(word)):
-        yield problem(node, path, f"{word!r} is no signal", hint="Write it like SIGTERM, TERM or 15.")
-
-
-def _host_name(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    text = scalar_text(node.value)
-    if text and not _HOST_NAME.fullmatch(text):
-        yield problem(node, path, f"{text!r} is no host name",
-                      hint="At most 64 letters, digits, dashes, dots and underscores.")  # fmt: skip
-
-
-def _working_dir(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    text = scalar_text(node.value)
-    if text and not text.startswith("/"):
-        yield problem(node, path, f"working_dir {text!r} is not an absolute path")
-
-
-def _variables(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    for name, child in node.entries():
-        if not name or "=" in name:
-            yield problem(child, path, f"{name!r} is no name of a variable")
-
-
-def _keys(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    """The key becomes part of names of containers, directories and of argument lists."""
-    for name, child in node.entries():
-        if not name.startswith("x-") and not _KEY.fullmatch(name):
-            shown = name if len(name) <= 40 else f"{name[:40]}..."
-            yield problem(child, (*path, shown), f"{shown!r} is not a valid name",
-                          hint="At most 128 letters, digits, . _ -; not a dot or dash first.")  # fmt: skip
-
-
-def _name(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    text = scalar_text(node.value)
-    if not _RESOURCE_NAME.fullmatch(text):
-        yield problem(node, path, f"{text!r} is not a valid name",
-                      hint="At most 128 letters, digits, . _ -; a letter or digit first.")  # fmt: skip
-
-
-def _tmpfs(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    try:
-        tmpfs.mount_of(scalar_text(node.value))
-    except ValueError as error:
-        yield problem(node, path, str(error))
-
-
-def _targets(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    """Of several ``volumes`` at one place the last wins, as in Docker; a ``tmpfs`` there is an error."""
-    mounts, listed = node.child("volumes"), node.child("tmpfs")
-    targets = [mount.child("target") for mount in (mounts.items() if mounts else ())]
-    taken = {posixpath.normpath(scalar_text(target.value)) for target in targets if target is not None}
-    for index, item in enumerate(listed.items() if listed else ()):
-        place = posixpath.normpath(scalar_text(item.value).partition(":")[0])
-        if place in taken:
-            yield problem(item, (*path, "tmpfs", index), f"{place} is a mount already")
-        taken.add(place)
-
-
-def _port(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    for key in ("target", "published"):
-        child = node.child(key)
-        text = scalar_text(child.value) if child and child.value is not None else "1"
-        if not _is_small_number(text) or (
-            not (key == "published" and text == "0") and not 0 < int(text) <= 65535
-        ):
-            yield problem(child or node, (*path, key), f"{text!r} is no port", hint="Ports are 1 to 65535.")
-    protocol = node.child("protocol")
-    if protocol is not None and protocol.value not in ("tcp", "udp"):
-        yield problem(protocol, (*path, "protocol"), f"protocol {protocol.value!r} is unsupported")
+def _host_ip(node: Node, path: Path) -> Problems:
     host_ip = node.child("host_ip")
-    if host_ip is not None and not subnets.is_ipv4(scalar_text(host_ip.value)):
-        yield problem(host_ip, (*path, "host_ip"), f"host address {host_ip.value!r} is unsupported",
-                      hint="Use an IPv4 address.")  # fmt: skip
+    if host_ip is not None and host_ip.value and not ports.is_address(scalar_text(host_ip.value)):
+        yield problem(host_ip, (*path, "host_ip"), f"{host_ip.value!r} is no IP address")
 
 
-def _is_small_number(text: str) -> bool:
-    return len(text) <= 9 and text.isascii() and text.isdecimal()
+def _device_request(node: Node, path: Path) -> Problems:
+    if node.child("count") is not None and node.child("device_ids") is not None:
+        yield problem(node, path, "count and device_ids exclude each other")
 
 
-def _mount(node: Node, path: Path, root: Node) -> Iterator[errors.Problem]:
-    kind, source, target = (node.child(key) for key in ("type", "source", "target"))
-    if target is not None and not scalar_text(target.value).startswith("/"):
-        yield problem(target, (*path, "target"), f"mount target {target.value!r} is not an absolute path")
-    name = scalar_text(source.value) if source else ""
-    if kind is not None and kind.value == "volume" and name:
-        yield from _defined(node, path, root, "volumes", name)
-    if kind is not None and kind.value == "bind" and not name:
-        yield problem(node, path, "a bind mount needs a source")
-    if name.startswith(("-", "..")) and kind is not None and kind.value == "volume":
-        yield problem(node, path, f"invalid volume name {name!r}")
+def _device(node: Node, path: Path) -> Problems:
+    if isinstance(node.value, dict) and "target" not in node.value:
+        yield problem(node, path, "the device has no target")
 
 
-def _defined(node: Node, path: Path, root: Node, section: str, name: str) -> Iterator[errors.Problem]:
-    there = root.child(section)
-    if there is None or there.child(name) is None:
-        yield problem(node, path, f"undefined {section[:-1]} {name!r}",
-                      hint=f"Define it under the top-level {section}.")  # fmt: skip
+_STRUCTURE: Table[Callable[[Node, Path], Problems]] = Table(
+    [
+        ("volumes.*", _external_volume),
+        ("configs.*", _one_source("file", "environment", "content")),
+        ("secrets.*", _one_source("file", "environment")),
+        ("services.*.ports.*", _host_ip),
+        ("services.*.devices.*", _device),
+        ("services.*.gpus.*", _device_request),
+        ("services.*.deploy.resources.reservations.devices.*", _device_request),
+    ]
+)
 
 
-def _networks(node: Node, path: Path, root: Node) -> Iterator[errors.Problem]:
-    for name, child in node.entries():
-        if name != "default":
-            yield from _defined(child, (*path, name), root, "networks", name)
+# ------------------------------------------------------------------ consistency
+
+Services = Mapping[str, Node]
+Check = Callable[[Node, Path, Node, Services], Problems]
 
 
-def _grant(node: Node, path: Path, root: Node) -> Iterator[errors.Problem]:
-    source = node.child("source")
-    section = str(path[2])
-    if source is not None:
-        yield from _defined(node, path, root, section, scalar_text(source.value))
-    for key in ("uid", "gid"):
-        child = node.child(key)
-        if child is not None and not _is_small_number(scalar_text(child.value)):
-            yield problem(child, (*path, key), f"{key} must be a number")
+def _origin(node: Node, path: Path, _root: Node, _services: Services) -> Problems:
+    if not isinstance(node.value, dict):
+        return
+    if not {"image", "build", "provider"} & {key for key, child in node.value.items() if child.value != ""}:
+        hint = "A service needs one of image, build and provider."
+        yield problem(node, path, "the service has neither an image nor a build section", hint=hint)
 
 
-def _depends_on(node: Node, path: Path, root: Node) -> Iterator[errors.Problem]:
-    services = root.child("services") or root
-    for name, child in node.entries():
+def _build(node: Node, path: Path, _root: Node, services: Services) -> Problems:
+    build = node.child("build")
+    if build is None:
+        return
+    path = (*path, "build")
+    if _says(build, "dockerfile") and _says(build, "dockerfile_inline"):
+        yield problem(build, path, "dockerfile and dockerfile_inline exclude each other")
+    contexts = build.child("additional_contexts")
+    for name, context in contexts.entries() if contexts is not None else ():
+        text = scalar_text(context.value)
+        if not text.startswith("service:"):
+            continue
+        other = text.removeprefix("service:")
+        where = (*path, "additional_contexts", name)
+        if other not in services:
+            yield problem(context, where, f"undefined service {other!r}")
+        elif services[other].child("build") is None:
+            yield problem(context, where, f"service {other!r} is not built: its image cannot be a context")
+    platform, platforms = node.child("platform"), build.child("platforms")
+    listed = [scalar_text(item.value) for item in platforms.items()] if platforms is not None else []
+    if platform is not None and platform.value and listed and platform.value not in listed:
+        message = f"the service's platform {platform.value!r} is not among them"
+        yield problem(platforms or build, (*path, "platforms"), message)
+
+
+def _says(node: Node, key: str) -> bool:
+    child = node.child(key)
+    return child is not None and bool(child.value)
+
+
+def _network_mode(node: Node, path: Path, _root: Node, _services: Services) -> Problems:
+    networks = node.child("networks")
+    if _says(node, "network_mode") and networks is not None and networks.value:
+        yield problem(networks, (*path, "networks"), "network_mode and networks exclude each other")
+
+
+def _references(node: Node, path: Path, root: Node, _services: Services) -> Problems:
+    """Everything that a service names must be defined."""
+    for kind in ("networks", "models"):
+        named = node.child(kind)
+        for key, child in named.entries() if named is not None else ():
+            yield from _defined(child, (*path, kind, key), root, kind, key)
+    for index, item in enumerate(_listed(node, "volumes")):
+        source, type_ = item.child("source"), item.child("type")
+        if source is not None and source.value and type_ is not None and type_.value == "volume":
+            yield from _defined(item, (*path, "volumes", index), root, "volumes", scalar_text(source.value))
+    build = node.child("build")
+    for kind, holder, where in (
+        ("secrets", node, path),
+        ("configs", node, path),
+        ("secrets", build, (*path, "build")),
+    ):
+        for index, item in enumerate(_listed(holder, kind)):
+            source = item.child("source")
+            name = scalar_text(source.value) if source is not None else ""
+            yield from _defined(item, (*where, kind, index), root, kind, name)
+
+
+def _listed(node: Node | None, key: str) -> list[Node]:
+    child = node.child(key) if node is not None else None
+    return list(child.items()) if child is not None else []
+
+
+def _defined(node: Node, path: Path, root: Node, kind: str, name: str) -> Problems:
+    if name not in section(root, kind):
+        hint = f"Define it under the top-level {kind}."
+        yield problem(node, path, f"undefined {kind[:-1]} {name!r}", hint=hint)
+
+
+def _test(node: Node, path: Path, _root: Node, _services: Services) -> Problems:
+    check = node.child("healthcheck")
+    test = check.child("test") if check is not None else None
+    words = [item.value for item in test.items()] if test is not None else []
+    if words and words[0] not in ("CMD", "CMD-SHELL", "NONE"):
+        hint = "A list begins with CMD, CMD-SHELL or NONE; a string needs no list."
+        message = f"the test begins with {words[0]!r}"
+        yield problem(test or node, (*path, "healthcheck", "test"), message, hint=hint)
+
+
+def _depends_on(node: Node, path: Path, root: Node, services: Services) -> Problems:
+    needed = node.child("depends_on")
+    defined = section(root, "services")
+    for name, child in needed.entries() if needed is not None else ():
         required = child.child("required")
-        if services.child(name) is None and (required is None or required.value is not False):
-            yield problem(child, (*path, name), f"depends on undefined service {name!r}")
+        is_required = required is None or required.value is not False
+        where = (*path, "depends_on", name)
+        if name not in defined:
+            yield problem(child, where, f"depends on undefined service {name!r}")
+        elif name not in services and is_required:
+            hint = "Activate it with --profile, or set required: false."
+            yield problem(child, where, f"depends on {name!r}, which no active profile selects", hint=hint)
 
 
-def _material(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    sources = [key for key in ("file", "environment", "content") if node.child(key) is not None]
-    if len(sources) != 1:
-        yield problem(
-            node,
-            path,
-            f"exactly one of file, environment{', content' if path[0] == 'configs' else ''} is needed",
-        )
+def _numbers(node: Node, path: Path, _root: Node, _services: Services) -> Problems:
+    """What can be said in two places must be said alike."""
+    deploy = node.child("deploy")
+    scale, replicas = node.child("scale"), deploy.child("replicas") if deploy is not None else None
+    if scale is not None and replicas is not None and scale.value != replicas.value:
+        yield problem(replicas, (*path, "deploy", "replicas"), f"scale says {scale.value}")
+    for name, child in (("scale", scale), ("deploy.replicas", replicas)):
+        if child is not None and isinstance(child.value, int) and child.value < 0:
+            yield problem(child, (*path, *name.split(".")), "cannot be negative")
+    resources = deploy.child("resources") if deploy is not None else None
+    for own, kind, key in (
+        ("cpus", "limits", "cpus"),
+        ("mem_limit", "limits", "memory"),
+        ("mem_reservation", "reservations", "memory"),
+        ("pids_limit", "limits", "pids"),
+    ):
+        mine, group = node.child(own), resources.child(kind) if resources is not None else None
+        if mine is None or not mine.value or group is None or group.value is None:
+            continue
+        theirs = group.child(key)
+        if theirs is None or theirs.value != mine.value:
+            where = dotted((*path, own))
+            message = f"must say the same as {where} ({scalar_text(mine.value)})"
+            yield problem(theirs or group, (*path, "deploy", "resources", kind, key), message)
 
 
-def _driver(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    allowed = {"networks": ("bridge", "default"), "volumes": ("local", "default")}[str(path[0])]
-    if node.value not in allowed:
-        yield problem(
-            node, path, f"driver {node.value!r} is unsupported", hint=f"Only {allowed[0]} is known."
-        )
+def _container_name(node: Node, path: Path, _root: Node, _services: Services) -> Problems:
+    name, scale, deploy = (node.child(key) for key in ("container_name", "scale", "deploy"))
+    replicas = scale or (deploy.child("replicas") if deploy is not None else None)
+    count = replicas.value if replicas is not None else 1
+    if name is not None and name.value and isinstance(count, int) and count > 1:
+        message = f"{count} containers cannot all be called {name.value!r}"
+        yield problem(name, (*path, "container_name"), message, hint="Take away container_name or scale.")
 
 
-def _external(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    if node.value is True:
-        yield problem(node, path, "external resources are unsupported by this version of composer")
+def _watch(node: Node, path: Path, _root: Node, _services: Services) -> Problems:
+    develop = node.child("develop")
+    for index, item in enumerate(_listed(develop, "watch")):
+        action, target = item.child("action"), item.child("target")
+        word = scalar_text(action.value) if action is not None else ""
+        if word not in ("rebuild", "restart") and (target is None or not target.value):
+            where = (*path, "develop", "watch", index)
+            yield problem(item, where, f"{word or 'it'} needs a target in the container")
 
 
-def _capability(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    word = scalar_text(node.value).upper().removeprefix("CAP_")
-    if not word.replace("_", "").isalpha():
-        yield problem(node, path, f"{node.value!r} is no capability")
+def _targets(node: Node, path: Path, _root: Node, _services: Services) -> Problems:
+    taken: dict[str, Path] = {}
+    listed: list[tuple[Node, Path, str]] = []
+    for index, item in enumerate(_listed(node, "tmpfs")):
+        listed.append((item, (*path, "tmpfs", index), scalar_text(item.value).partition(":")[0]))
+    for index, item in enumerate(_listed(node, "volumes")):
+        target = item.child("target")
+        if target is not None:
+            listed.append((item, (*path, "volumes", index), scalar_text(target.value)))
+    for item, where, place in listed:
+        first = taken.setdefault(place, where)
+        if first != where:
+            yield problem(item, where, f"{place} is a mount already: {dotted(first)}")
 
 
-def _cycle(root: Node) -> Iterator[errors.Problem]:
-    services = root.child("services")
+_CONSISTENCY: tuple[Check, ...] = (
+    _origin,
+    _build,
+    _network_mode,
+    _references,
+    _test,
+    _depends_on,
+    _numbers,
+    _container_name,
+    _watch,
+    _targets,
+)
+
+
+def _container_names(services: Services) -> Problems:
+    taken: dict[object, str] = {}
+    for name, service in services.items():
+        written = service.child("container_name")
+        if written is None or not written.value:
+            continue
+        first = taken.setdefault(written.value, name)
+        if first != name:
+            path = ("services", name, "container_name")
+            yield problem(written, path, f"{written.value!r} is the name of {first}'s container already")
+
+
+def _cycle(services: Services) -> Problems:
     edges: dict[str, list[str]] = {}
-    for name, service in services.entries() if services else ():
+    for name, service in services.items():
         needed = service.child("depends_on")
-        edges[name] = [key for key, _ in needed.entries()] if needed else []
+        edges[name] = [key for key, _ in needed.entries()] if needed is not None else []
     chain = find_cycle(edges)
-    if chain and services is not None:
-        node = services.child(chain[0]) or services
+    if chain:
+        node = services[chain[0]].child("depends_on") or services[chain[0]]
+        why = "" if node.child(chain[1]) is None else _why(services[chain[0]], chain[1])
         shown = " -> ".join(chain)
-        yield problem(node, ("services", chain[0], "depends_on"), f"dependency cycle: {shown}")
+        path = ("services", chain[0], "depends_on")
+        yield problem(node, path, f"services depend on each other: {shown}", hint=why)
+
+
+def _why(service: Node, name: str) -> str:
+    """Where a dependency comes from that ``depends_on`` does not spell out."""
+    for key in SERVICE_REFERENCES:
+        reference = service.child(key)
+        if reference is not None and reference.value == f"service:{name}":
+            return f"{key}: service:{name} is a dependency."
+    return ""
 
 
 def find_cycle(edges: Mapping[str, list[str]]) -> list[str]:
@@ -303,53 +332,3 @@ def find_cycle(edges: Mapping[str, list[str]]) -> list[str]:
                 trail.append((needed, iter(edges[needed])))
                 on_trail[needed] = None
     return []
-
-
-TABLE: tuple[tuple[str, Check], ...] = (
-    ("services", _keys),
-    ("networks", _keys),
-    ("volumes", _keys),
-    ("secrets", _keys),
-    ("configs", _keys),
-    ("networks.*.name", _name),
-    ("volumes.*.name", _name),
-    ("services.*", _service),
-    ("services.*.build", _build),
-    ("services.*", _targets),
-    ("services.*.restart", _restart),
-    ("services.*.stop_signal", _stop_signal),
-    ("services.*.hostname", _host_name),
-    ("services.*.working_dir", _working_dir),
-    ("services.*.environment", _variables),
-    ("services.*.build.args", _variables),
-    ("services.*.tmpfs.*", _tmpfs),
-    ("services.*.pids_limit", _pids_limit),
-    ("services.*.healthcheck.retries", _retries),
-    ("services.*.healthcheck.test", _test),
-    ("services.*.networks.*.aliases.*", _host_name),
-    ("services.*.networks.*.ipv4_address", subnets.own_address),
-    ("networks.*.ipam.config", subnets.ipam),
-    ("services.*.stop_grace_period", _duration),
-    ("services.*.healthcheck.interval", _duration),
-    ("services.*.healthcheck.timeout", _duration),
-    ("services.*.healthcheck.start_period", _duration),
-    ("services.*.healthcheck.start_interval", _duration),
-    ("services.*.mem_limit", _size),
-    ("services.*.cpus", _cpus),
-    ("services.*.scale", _scale),
-    ("services.*.ports.*", _port),
-    ("services.*.volumes.*", _mount),
-    ("services.*.volumes.*.tmpfs.size", _size),
-    ("services.*.networks", _networks),
-    ("services.*.secrets.*", _grant),
-    ("services.*.configs.*", _grant),
-    ("services.*.depends_on", _depends_on),
-    ("services.*.cap_add.*", _capability),
-    ("services.*.cap_drop.*", _capability),
-    ("secrets.*", _material),
-    ("configs.*", _material),
-    ("networks.*.driver", _driver),
-    ("volumes.*.driver", _driver),
-    ("networks.*.external", _external),
-    ("volumes.*.external", _external),
-)

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from composer import errors
-from composer.stackfile.canonical import scalar_text
+from composer.stackfile.scalars import scalar_text
 from composer.stackfile.tree import Node, Path, at, problem
 
 

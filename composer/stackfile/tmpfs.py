@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import posixpath
 
+import attrs
+
 from composer.model.quantity import ByteSize
-from composer.model.stack import Mount, MountKind
 
 _GIVEN = frozenset({"rw", "noexec", "nosuid", "nodev"})
 """Options that every tmpfs of ours has anyway."""
 
 
-def mount_of(text: str) -> Mount:
+@attrs.frozen(kw_only=True)
+class TmpfsMount:
+    """A parsed short form; ``None`` where nothing is said."""
+
+    target: str
+    size: ByteSize | None = None
+    mode: int | None = None
+    read_only: bool = False
+
+
+def parse(text: str) -> TmpfsMount:
     """The mount; raises ``ValueError`` with a sentence for what cannot be honoured."""
     target, _, options = text.partition(":")
     if not target.startswith("/"):
@@ -35,13 +46,7 @@ def mount_of(text: str) -> Mount:
         elif option not in _GIVEN:
             message = f"tmpfs option {option!r} is unsupported"
             raise ValueError(message)
-    return Mount(
-        kind=MountKind.TMPFS,
-        target=posixpath.normpath(target),
-        tmpfs_size=size,
-        tmpfs_mode=mode,
-        read_only=read_only,
-    )
+    return TmpfsMount(target=posixpath.normpath(target), size=size, mode=mode, read_only=read_only)
 
 
 def _octal(text: str) -> int:

@@ -7,13 +7,14 @@ gigabytes; compose-go caps the same way).  Duplicate keys and unknown tags are r
 
 from __future__ import annotations
 
+import datetime
 import math
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from composer import errors
-from composer.stackfile.tree import Node, Place
+from composer.stackfile.tree import Node, Place, Timestamp
 
 if TYPE_CHECKING:
     import yaml
@@ -25,6 +26,11 @@ _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE, _FALSE = frozenset({"true", "True", "TRUE"}), frozenset({"false", "False", "FALSE"})
 _INT = re.compile(r"[-+]?(0b[01][01_]*|0o?[0-7][0-7_]*|0x[0-9a-fA-F][0-9a-fA-F_]*|[1-9][0-9_]*|0)", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
+_TIMESTAMP = re.compile(
+    r"(\d{4})-(\d\d?)-(\d\d?)"
+    r"(?:(?:[Tt]|[ \t]+)(\d\d?):(\d\d):(\d\d)(?:\.(\d*))?[ \t]*(Z|[-+]\d\d?(?::?\d\d)?)?)?",
+    re.ASCII,
+)
 _INFINITE = re.compile(r"([-+]?)\.(inf|Inf|INF)")
 _LONGEST_INT = 70
 
@@ -32,14 +38,17 @@ _STANDARD = "tag:yaml.org,2002:"
 _TAGS = {"!reset": "reset", "!override": "override"}
 
 
-def read_documents(text: bytes, file: str) -> list[Node]:
-    """Every document of a stream; raises ``StackFileError`` with the place of what is wrong."""
+def read_documents(text: bytes, file: str, via: tuple[str, ...] = ()) -> list[Node]:
+    """Every document of a stream; raises ``StackFileError`` with the place of what is wrong.
+
+    ``via`` is the chain of files that led to this one.
+    """
     import yaml
 
     decoded = _decode(text, file)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        events = _Events(yaml.parse(decoded, Loader=loader), file)
+        events = _Events(yaml.parse(decoded, Loader=loader), file, via)
         return events.documents()
     except yaml.YAMLError as error:
         raise errors.StackFileError([_syntax_problem(error, file)]) from error
@@ -75,9 +84,10 @@ def _syntax_problem(error: yaml.YAMLError, file: str) -> errors.Problem:
 class _Events:
     """Turns the event stream into nodes, within a budget."""
 
-    def __init__(self, events: Iterator[yaml.Event], file: str) -> None:
+    def __init__(self, events: Iterator[yaml.Event], file: str, via: tuple[str, ...]) -> None:
         self._events = events
         self._file = file
+        self._via = via
         self._anchors: dict[str, Node | None] = {}
         self._sizes: dict[int, int] = {}
         self._count = 0
@@ -94,11 +104,16 @@ class _Events:
 
     def _place(self, event: yaml.Event) -> Place:
         mark = event.start_mark
-        return Place(self._file, mark.line + 1, mark.column + 1) if mark else Place(self._file, 0, 0)
+        line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+        return Place(self._file, line, column, self._via)
 
     def _fail(self, place: Place, message: str, hint: str = "") -> errors.StackFileError:
         return errors.StackFileError(
-            [errors.Problem(message, file=place.file, line=place.line, column=place.column, hint=hint)]
+            [
+                errors.Problem(
+                    message, file=place.file, line=place.line, column=place.column, hint=hint, via=place.via
+                )
+            ]
         )
 
     def _spend(self, place: Place, count: int) -> None:
@@ -155,7 +170,7 @@ class _Events:
             value = {key: self._copy(child, place, depth + 1) for key, child in value.items()}
         elif isinstance(value, list):
             value = [self._copy(child, place, depth + 1) for child in value]
-        return Node(value, node.place, override=node.override)
+        return Node(value, node.place, override=node.override, key=node.key)
 
     def _too_deep(self, place: Place) -> errors.StackFileError:
         return self._fail(place, f"the file is nested more than {DEEPEST} levels deep")
@@ -185,13 +200,20 @@ class _Events:
             if is_merge:
                 merged += self._merge_sources(value)
                 continue
-            if isinstance(key.value, dict | list) or key.value is None:
+            if isinstance(key.value, dict | list):
                 raise self._fail(place, "a key must be a plain word")
-            name = key.value if isinstance(key.value, str) else _key_text(event)
+            if not isinstance(key.value, str):
+                raise self._fail(
+                    place,
+                    f"the key {_key_text(event) or 'null'} is not text",
+                    f'Put it in quotes: "{_key_text(event)}".',
+                )
+            name = _key_text(event) if isinstance(key.value, Timestamp) else key.value
             if name in own:
                 raise self._fail(
-                    place, f"mapping key {name!r} is already defined at line {own[name].place.line}"
+                    place, f"mapping key {name!r} is already defined at line {(own[name].key or place).line}"
                 )
+            value.key = place
             own[name] = value
         for source in merged:
             for name, value in source.entries():
@@ -217,7 +239,7 @@ class _Events:
         tag = (event.tag or "").removeprefix(_STANDARD)
         if event.tag and event.tag.startswith(_STANDARD) and tag != "str":
             return Node(resolve(event.value), place)
-        return Node(event.value, place)
+        return Node(event.value, place, override=override)
 
     def _tag(self, tag: str | None, place: Place) -> str:
         if tag is None or tag == "!":
@@ -248,10 +270,28 @@ def resolve(text: str) -> str | int | float | bool | None:
         return number if -(2**63) <= number < 2**64 else float(number)
     if _FLOAT.fullmatch(text) and any(c.isdigit() for c in text):
         return float(text.replace("_", ""))
+    stamp = _TIMESTAMP.fullmatch(text) if text[:4].isdecimal() and len(text) <= 40 else None
+    if stamp is not None and (canonical := _timestamp(stamp)):
+        return Timestamp(canonical)
     infinite = _INFINITE.fullmatch(text)
     if infinite:
         return -math.inf if infinite[1] == "-" else math.inf
     return math.nan if text in {".nan", ".NaN", ".NAN"} else text
+
+
+def _timestamp(match: re.Match[str]) -> str:
+    """The date in RFC 3339, or "" when there is no such day or hour."""
+    try:
+        date = datetime.date(int(match[1]), int(match[2]), int(match[3]))
+        time = datetime.time(int(match[4] or 0), int(match[5] or 0), int(match[6] or 0))
+    except ValueError:
+        return ""
+    fraction = (match[7] or "").rstrip("0")
+    zone = match[8] or "Z"
+    if zone not in ("Z", "+00:00", "-00:00") and len(zone) < 6:
+        digits = zone[1:].replace(":", "")
+        zone = f"{zone[0]}{digits[:2]:0>2}:{digits[2:] or '00'}"
+    return f"{date}T{time}{'.' + fraction if fraction else ''}{'Z' if zone.endswith('00:00') else zone}"
 
 
 def _integer(text: str) -> int:

@@ -60,8 +60,11 @@ class ZoneSource(Protocol):
 class _Served:
     """One container's sockets and the scope in which they are served."""
 
-    def __init__(self, datagrams: socket.socket, listener: socket.socket) -> None:
+    def __init__(
+        self, datagrams: socket.socket, listener: socket.socket, servers: tuple[str, ...] = ()
+    ) -> None:
         self.datagrams = datagrams
+        self.servers = servers
         self.listener = listener
         self.scope = trio.CancelScope()
         self.forwards = trio.CapacityLimiter(_FORWARDS_EACH)
@@ -100,9 +103,10 @@ class Resolver:
         self._zone_version = -1
         self._zone_time = 0.0
 
-    async def add(self, container_id: str, pid: int) -> None:
+    async def add(self, container_id: str, pid: int, servers: tuple[str, ...] = ()) -> None:
         """Begin to answer inside the network namespace of process ``pid``; replaces a former server.
 
+        ``servers`` are asked in place of the host's (``dns``).
         Raises ``NetworkFailure`` when the namespace is gone or something else listens there.
         """
         await self.remove(container_id)
@@ -115,11 +119,17 @@ class Resolver:
         else:
             message = f"DNS for {container_id[:12]}: {ADDRESS}:{PORT} is in use inside the container"
             raise errors.NetworkFailure(message)
-        await self.serve(container_id, *sockets)
+        await self.serve(container_id, *sockets, servers=servers)
 
-    async def serve(self, container_id: str, datagrams: socket.socket, listener: socket.socket) -> None:
+    async def serve(
+        self,
+        container_id: str,
+        datagrams: socket.socket,
+        listener: socket.socket,
+        servers: tuple[str, ...] = (),
+    ) -> None:
         """Answer on sockets that are bound already (non-blocking)."""
-        served = _Served(datagrams, listener)
+        served = _Served(datagrams, listener, servers)
         self._served[container_id] = served
         self._nursery.start_soon(self._serve, container_id, served)
 
@@ -172,7 +182,7 @@ class Resolver:
         self, served: _Served, packet: bytes, query: dnswire.Query, address: tuple[str, int]
     ) -> None:
         async with served.forwards, self._forwards:
-            reply = await self._upstreams.ask(packet, query, over_tcp=False)
+            reply = await self._upstreams.ask(packet, query, over_tcp=False, servers=served.servers)
         _send(served.datagrams, reply or dnswire.refusal(query, dnswire.SERVER_FAILURE), address)
 
     async def _serve_connections(self, asker: str, served: _Served, nursery: trio.Nursery) -> None:
@@ -202,7 +212,9 @@ class Resolver:
                     reply = self._own_answer(zone, asker, served, query, limit=None)
                     if reply is None:
                         async with served.forwards, self._forwards:
-                            reply = await self._upstreams.ask(packet, query, over_tcp=True)
+                            reply = await self._upstreams.ask(
+                                packet, query, over_tcp=True, servers=served.servers
+                            )
                     reply = reply or dnswire.refusal(query, dnswire.SERVER_FAILURE)
                     with trio.fail_after(_IDLE_SECONDS):
                         await stream.send_all(struct.pack("!H", len(reply)) + reply)
@@ -275,14 +287,17 @@ class Upstreams:
             return ()
         return self._servers
 
-    async def ask(self, packet: bytes, query: dnswire.Query, *, over_tcp: bool) -> bytes | None:
+    async def ask(
+        self, packet: bytes, query: dnswire.Query, *, over_tcp: bool, servers: tuple[str, ...] = ()
+    ) -> bytes | None:
         """What the first server that answers says, under the asker's id; ``None`` when none does.
 
+        ``servers`` in place of the host's, where there are any.
         Each question goes from a port and under an id of its own (RFC 5452).  A server that fails
         is passed over for the next, its failure handed on when no other did better.
         """
         failed: bytes | None = None
-        servers = self.servers()
+        servers = servers or self.servers()
         for _ in range(_ROUNDS):
             for server in servers:
                 identity = secrets.randbelow(1 << 16)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 import trio
 
 from composer import errors
+from composer.engine import sharing
 from composer.engine.containers import Containers, Ended, Material, Prepared
 from composer.engine.observe import EXIT_UNKNOWN
 from composer.model.container import Health, Wish
@@ -150,7 +151,8 @@ class Watch:
             message = f"{spec.name}: its first process died before it was started"
             raise errors.RuntimeFailure(message)
         watched.pidfd = descriptor
-        await self._resolver.add(watched.id, prepared.identity.pid)
+        if sharing.has_own_network(spec.namespaces):
+            await self._resolver.add(watched.id, prepared.identity.pid, spec.resolver.servers)
         watched.is_prepared = True
 
     async def _let_run(self, watched: Watched) -> None:
@@ -196,7 +198,8 @@ class Watch:
         state = await self._in_thread(self._ends, partial(self._drivers.runtime.state, record.id))
         if descriptor is not None and state.is_running and state.init is not None:
             watched.pidfd = descriptor
-            await self._resolver.add(record.id, state.init.pid)
+            if sharing.has_own_network(record.spec.namespaces):
+                await self._resolver.add(record.id, state.init.pid, record.spec.resolver.servers)
             ran_for = max(0.0, time.time() - record.started_at)
             self._begin(watched, began=trio.current_time() - ran_for, health=record.health)
             return

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.gates import source
+from tests.tools import support_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,13 +71,9 @@ def test_decisions_that_the_code_names_exist() -> None:
     assert named <= numbers
 
 
-def test_every_key_that_is_honoured_is_in_the_table() -> None:
-    schema = json.loads((source.REPOSITORY / "schemas/stack.schema.json").read_bytes())
-    page = (source.REPOSITORY / "docs/compatibility.md").read_text("utf-8")
-    honoured = set(schema["$defs"]["service"]["properties"]) | set(
-        schema["$defs"]["build_section"]["properties"]
-    )
-    assert {key for key in honoured if f"`{key}`" not in page} == set()
+def test_the_support_table_is_what_the_code_says() -> None:
+    page = support_table.PAGE.read_text("utf-8")
+    assert page == support_table.page_with_table(page), "run python -m tests.tools.support_table"
 
 
 def test_every_dependency_has_a_reason() -> None:

@@ -57,7 +57,9 @@ ATTACKS: dict[str, bytes] = {
     "Y12 option as name": b"services: {-rf: {image: x}}\n",
     "Y12 name of 300 letters": b"services: {%s: {image: x}}\n" % (b"w" * 300),
     "Y12 look-alike": "services: {w\u0435b: {image: x}}\n".encode(),
-    "Y12 volume outside the store": (SERVICE % "" + "volumes: {v: {name: ../../x}}\n").encode(),
+    "Y12 volume outside the store": (
+        SERVICE % ", volumes: ['vv:/d']" + "volumes: {vv: {name: ../../x}}\n"
+    ).encode(),
     "Y12 host name with a line": (SERVICE % ', hostname: "a\\n10.0.0.1 bank"').encode(),
     "Y13 env file is a directory": (SERVICE % ", env_file: /").encode(),
     "Y13 env file is a device": (SERVICE % ", env_file: /dev/zero").encode(),

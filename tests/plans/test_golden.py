@@ -12,10 +12,12 @@ from pathlib import Path
 import attrs
 import pytest
 
+from composer.model.build import Build
 from composer.model.container import ContainerState, Observed
+from composer.model.limits import Limits
 from composer.model.plan import Plan, text_of
 from composer.model.quantity import ByteSize
-from composer.model.stack import Build, Condition, Limits, PublishedPort, Stack
+from composer.model.stack import Condition, Pool, PublishedPort, Stack
 from composer.planner import lifecycle, reconcile, teardown
 from composer.planner.reconcile import UpOptions
 from tests.builders import World, check, data_at, needs, service, stack
@@ -136,7 +138,7 @@ def lost_rules_and_link() -> Plan:
 @case
 def changed_network() -> Plan:
     before = stack(service("web"), service("db"))
-    network = attrs.evolve(before.networks["default"], subnet="10.9.0.0/24")
+    network = attrs.evolve(before.networks["default"], pools=(Pool(subnet="10.9.0.0/24"),))
     after = attrs.evolve(before, networks={"default": network})
     return up(after, running(before).observed)
 

@@ -87,7 +87,7 @@ def _list(session: Session, options: argparse.Namespace) -> None:
 
 def values_of(image: Image) -> list[Json]:
     """One row per name of the image; a nameless one is a row as well."""
-    from composer.image import reference
+    from composer.model import reference
 
     parsed = [reference.parse(tag) for tag in image.tags]
     names = [(item.repository, item.tag) for item in parsed]

@@ -50,7 +50,7 @@ def _find(session: Session, identity: str) -> Image | None:
 
 def value_of(row: Mapping[str, object], image: Image | None) -> Json:
     """One container's image; its size in bytes, 0 when the image is gone."""
-    from composer.image import reference
+    from composer.model import reference
 
     parsed = reference.parse(str(row["Image"]))
     return {

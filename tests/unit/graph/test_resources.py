@@ -6,9 +6,9 @@ import networkx
 import pytest
 
 from composer.graph.resources import graph_of
+from composer.model.build import Build
 from composer.model.stack import (
     Attachment,
-    Build,
     Condition,
     Dependency,
     FileDefinition,

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from composer import errors
 from composer.host.database import Database
 from composer.host.paths import Paths
-from composer.image import bootstrap, importer, pack, reference, unpack
+from composer.image import bootstrap, importer, pack, unpack
 from composer.image.store import Store
+from composer.model import reference
 from composer.model.image import ImageConfig
 
 

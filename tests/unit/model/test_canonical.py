@@ -6,8 +6,9 @@ import attrs
 
 from composer.model import canonical
 from composer.model.container import ContainerFile, ContainerMount, ContainerSpec, NetworkMembership
+from composer.model.limits import Limits
 from composer.model.quantity import ByteSize, Duration
-from composer.model.stack import Healthcheck, Limits, MountKind, PublishedPort, RestartKind, RestartPolicy
+from composer.model.stack import Healthcheck, MountKind, PublishedPort, RestartKind, RestartPolicy
 
 FULL = ContainerSpec(
     stack="s", service="web", number=2, name="s-web-2", image="i", image_id="sha256:1", one_off=True,

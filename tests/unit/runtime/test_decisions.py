@@ -10,9 +10,9 @@ import pytest
 from composer import errors
 from composer.model.container import ContainerSpec
 from composer.model.image import ImageConfig
+from composer.model.limits import Limits
 from composer.model.quantity import ByteSize
-from composer.model.stack import Limits
-from composer.runtime import defaults, logs, seccomp, spec, users
+from composer.runtime import defaults, logs, resources, seccomp, spec, users
 from composer.runtime.users import User
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nweb:x:33:33::/var/www:/bin/false\nbroken\nodd:x:abc:1::/:/x\nfive:x:5:6::/five:/x\n"
@@ -156,7 +156,7 @@ def test_a_user_has_no_capabilities_but_the_bounding_set() -> None:
     ],
 )
 def test_limits(limits: Limits, key: str, expected: dict[str, int]) -> None:
-    assert spec.resources_for(limits)[key] == expected
+    assert resources.resources_for(limits)[key] == expected
 
 
 def test_seccomp_follows_the_capabilities() -> None:

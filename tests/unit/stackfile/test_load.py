@@ -52,7 +52,7 @@ services:
   a:
     image: x
     env_file: [one.env, {path: two.env}, {path: absent.env, required: false}]
-    environment: {FROM_FILE: "written", CALLER: , ABSENT: , NUMBER: 1.50, YES: yes, TRUE: true}
+    environment: {FROM_FILE: "written", CALLER: , ABSENT: , NUMBER: 1.50, YES: yes, "TRUE": true}
 """
     files = {
         "one.env": "FROM_FILE=1\nBOTH=1\nONLY=o # comment\nQ='$X'\n",
@@ -60,7 +60,7 @@ services:
     }
     service = stack_of(text, files=files, environment={"CALLER": "c"}).services["a"]
     assert service.environment == {
-        "BOTH": "2", "CALLER": "c", "FROM_FILE": "written", "NUMBER": "1.5", "ONLY": "o", "Q": "$X", "REF": "-c",
+        "BOTH": "2", "CALLER": "c", "FROM_FILE": "written", "NUMBER": "1.5", "ONLY": "o", "Q": "$X", "REF": "o-c",
         "TRUE": "true", "YES": "yes",
     }  # fmt: skip
 
@@ -230,9 +230,9 @@ def test_discovery_goes_up_and_stdin_counts(tmp_path: Path) -> None:
     ("text", "line", "words"),
     [
         ("services:\n  a:\n    imagee: x\n", 3, "Did you mean 'image'"),
-        ("services:\n  a:\n    image: x\n    privileged: true\n", 4, "unsupported"),
-        ("services:\n  a:\n    image: x\n    deploy: {replicas: 2}\n", 4, "unsupported"),
-        ("include: [x]\nservices: {a: {image: x}}\n", 1, "unsupported"),
+        ("services:\n  a:\n    image: x\n    gpus: all\n", 4, "not supported yet"),
+        ("services:\n  a:\n    image: x\n    deploy: {replicas: -2}\n", 4, "negative"),
+        ("include: [x]\nservices: {a: {image: x}}\n", 1, "no such file"),
         ("services:\n  a: {image: x, depends_on: [b]}\n", 2, "undefined service 'b'"),
         ("services:\n  a: {image: x, volumes: ['v:/d']}\n", 2, "undefined volume 'v'"),
         ("services:\n  a: {image: x, networks: [n]}\n", 2, "undefined network 'n'"),
@@ -252,8 +252,16 @@ def test_discovery_goes_up_and_stdin_counts(tmp_path: Path) -> None:
             "no active profile",
         ),
         ("services: [a]\n", 1, "expected a mapping of services"),
-        ("services: {a: {image: x}}\nnetworks: {n: {driver: overlay}}\n", 2, "unsupported"),
-        ("services: {a: {image: x}}\nvolumes: {v: {external: true}}\n", 2, "unsupported"),
+        (
+            "services: {a: {image: x, networks: [n]}}\nnetworks: {n: {driver: overlay}}\n",
+            2,
+            "not supported yet",
+        ),
+        (
+            "services: {a: {image: x, volumes: ['v:/d']}}\nvolumes: {v: {external: true}}\n",
+            2,
+            "not supported yet",
+        ),
         ("services: {a: {image: '${X:?give me one}'}}\n", 1, "give me one"),
         ("services: {a: {image: '${X!}'}}\n", 1, "invalid interpolation"),
         ("services: {a: {image: x, env_file: nope.env}}\n", 1, "not found"),

@@ -16,9 +16,9 @@ from composer.stackfile import tmpfs
         ("/t:rw,noexec,nosuid,nodev", "/t", None, None, False),
     ],
 )
-def test_mount_of(text: str, target: str, size: int | None, mode: int | None, read_only: bool) -> None:
-    mount = tmpfs.mount_of(text)
-    assert (mount.target, mount.tmpfs_size, mount.tmpfs_mode, mount.read_only) == (
+def test_parse(text: str, target: str, size: int | None, mode: int | None, read_only: bool) -> None:
+    mount = tmpfs.parse(text)
+    assert (mount.target, mount.size, mount.mode, mount.read_only) == (
         target,
         size,
         mode,
@@ -33,4 +33,4 @@ def test_mount_of(text: str, target: str, size: int | None, mode: int | None, re
 )  # fmt: skip
 def test_what_cannot_be_honoured(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        tmpfs.mount_of(text)
+        tmpfs.parse(text)

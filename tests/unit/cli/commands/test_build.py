@@ -9,8 +9,9 @@ from composer import errors
 from composer.cli import progress
 from composer.cli.commands import build
 from composer.host.process import StopFlag
+from composer.model.build import Build
 from composer.model.protocols import BuildRequest
-from composer.model.stack import Build, Service, Stack
+from composer.model.stack import Service, Stack
 
 STACK = Stack(
     name="demo",

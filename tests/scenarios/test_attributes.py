@@ -1,0 +1,207 @@
+"""Every attribute of a service, set in a stack, and its effect read back from inside or from the kernel.
+
+Nothing here asks composer what it thinks: the answers come from a shell in the container, from ``/proc``
+and from cgroup files.  All services run in one stack, so that the table costs one ``up``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+
+from tests.scenarios.conftest import Stack, Store
+
+pytestmark = [pytest.mark.root, pytest.mark.scenario]
+
+CGROUPS = "cat /proc/self/cgroup"
+STATUS = "cat /proc/self/status"
+
+
+@attrs.frozen
+class Case:
+    """An attribute, a command to run inside, and what its output must match (a regular expression)."""
+
+    body: str
+    command: str
+    expected: str
+
+
+HARD = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+
+CASES: dict[str, Case] = {
+    "annotations": Case("annotations: {a.b: c}", "true", ""),
+    "cap_add": Case("cap_add: [NET_ADMIN]", "ip link add dummy9 type bridge && echo made", "made"),
+    "cap_drop": Case("cap_drop: [ALL]", STATUS, r"CapBnd:\t0{16}"),
+    "cgroup": Case("cgroup: host", "readlink /proc/self/ns/cgroup", re.escape(os.readlink("/proc/self/ns/cgroup"))),
+    "container_name": Case("container_name: {unique}named", "true", ""),
+    "device_cgroup_rules": Case("device_cgroup_rules: ['c 10:200 rwm']", "mknod /t c 10 200 && echo made", "made"),
+    "devices": Case("devices: ['/dev/null:/dev/nothing:rw']", "echo x > /dev/nothing && ls -l /dev/nothing", r"1,\s+3"),
+    "dns_opt": Case("dns_opt: [timeout:3]", "cat /etc/resolv.conf", r"options ndots:0 timeout:3"),
+    "dns_search": Case("dns_search: [a.example, b.example]", "cat /etc/resolv.conf", r"search a\.example b\.example"),
+    "domainname": Case("{hostname: h, domainname: d.example}", "cat /proc/sys/kernel/domainname; grep h.d /etc/hosts",
+                       r"d\.example\n[0-9.]+\s+h\.d\.example h"),
+    "environment": Case("environment: {A: b c}", "echo $A", "b c"),
+    "extra_hosts": Case("extra_hosts: ['other:10.9.8.7', 'gw=host-gateway', 'six=[::1]']", "cat /etc/hosts; ip route",
+                        r"(?P<gw>[0-9.]+)\tgw\n10\.9\.8\.7\tother\n::1\tsix\n(.|\n)*default via (?P=gw) "),
+    "group_add": Case("group_add: [5, 4242]", "id -G", r"0 5 4242"),
+    "hostname": Case("hostname: me", "hostname; echo $HOSTNAME", "me\nme"),
+    "init": Case("init: true", "cat /proc/1/comm", "tini|catatonit|docker-init|dumb-init"),
+    "ipc": Case("ipc: host", "readlink /proc/self/ns/ipc", re.escape(os.readlink("/proc/self/ns/ipc"))),
+    "ipc none": Case("ipc: none", "grep -c /dev/shm /proc/mounts; true", "0"),
+    "mem_limit": Case("mem_limit: 64m", "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>&-; true",
+                      "67108864"),
+    "network_mode none": Case("network_mode: none", "ls /sys/class/net | tr '\\n' ' '", r"lo $"),
+    "network_mode host": Case("network_mode: host", "readlink /proc/self/ns/net", re.escape(os.readlink("/proc/self/ns/net"))),
+    "oom_score_adj": Case("oom_score_adj: 321", "cat /proc/1/oom_score_adj", "321"),
+    "pid": Case("pid: host", "readlink /proc/self/ns/pid", re.escape(os.readlink("/proc/self/ns/pid"))),
+    "pids_limit": Case("pids_limit: 77", "cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>&-; true", "77"),
+    "privileged": Case("privileged: true", f"{STATUS}; ls /dev/kmsg; touch /sys/x 2>&1; grep sysfs /proc/mounts",
+                       r"Seccomp:\t0(.|\n)*/dev/kmsg(.|\n)*sysfs rw"),
+    "read_only": Case("read_only: true", "touch /x 2>&1; true", "Read-only"),
+    "seccomp unconfined": Case("security_opt: [seccomp=unconfined]", STATUS, r"Seccomp:\t0"),
+    "seccomp profile": Case("security_opt: ['seccomp:./profile.json']", "mkdir /d 2>&1; true", "Operation not permitted"),
+    "no-new-privileges": Case("security_opt: [no-new-privileges]", STATUS, r"NoNewPrivs:\t1"),
+    "systempaths": Case("security_opt: [systempaths=unconfined]", "grep -c ' /proc/' /proc/mounts; true", "^0$"),
+    "shm_size": Case("shm_size: 1m", "df -k /dev/shm", r"shm\s+1024"),
+    "sysctls": Case("sysctls: {net.ipv4.ip_default_ttl: 99, kernel.msgmax: 4096}",
+                    "cat /proc/sys/net/ipv4/ip_default_ttl /proc/sys/kernel/msgmax", "99\n4096"),
+    "tmpfs": Case("tmpfs: ['/t:size=1m,mode=700']", "stat -c %a /t; df -k /t", r"700\n(.|\n)*\s1024\s"),
+    "tty": Case("tty: true", "readlink /proc/1/fd/0", "/dev/pts/0|/dev/console"),
+    "stdin_open": Case("stdin_open: true", "readlink /proc/1/fd/0", "pipe|/dev/null"),
+    "ulimits": Case("ulimits: {nproc: 50, nofile: {soft: 100, hard: 200}}",
+                    "cat /proc/self/limits", r"Max processes\s+50\s+50(.|\n)*Max open files\s+100\s+200"),
+    "user": Case("user: '1000:1001'", "id", r"uid=1000 gid=1001"),
+    "uts": Case("uts: host", "readlink /proc/self/ns/uts", re.escape(os.readlink("/proc/self/ns/uts"))),
+    "working_dir": Case("working_dir: /w/x", "pwd", "/w/x"),
+    "volume subpath": Case("volumes: [{type: volume, source: data, target: /p, volume: {subpath: sub}}]",
+                           "cat /p/file", "below"),
+    "image mount": Case("volumes: [{type: image, source: busybox, target: /p, image: {subpath: bin}}]",
+                        "ls /p/busybox; touch /p/x 2>&1; true", r"/p/busybox\n.*Read-only"),
+    "shared pid": Case("pid: service:peer", "cat /proc/1/cmdline | tr '\\0' ' '", "httpd -f -p 8080"),
+    "shared ipc": Case("ipc: service:peer", "cat /dev/shm/mark", "of peer"),
+    "shared network": Case("network_mode: service:peer", "ip -o addr show eth0; wget -qO- http://127.0.0.1:8080/mark",
+                           r"eth0(.|\n)*of peer"),
+    "volumes_from": Case("volumes_from: ['peer:ro']", "cat /anonymous/mark; touch /anonymous/x 2>&1; true",
+                         r"of peer\n.*Read-only"),
+}  # fmt: skip
+
+PROFILE = """
+{"defaultAction": "SCMP_ACT_ALLOW", "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": []}],
+ "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}]}
+"""
+
+PEER = """
+  peer:
+    image: busybox
+    stop_signal: SIGKILL
+    volumes: [/anonymous, "data:/data"]
+    ipc: shareable
+    command:
+      - sh
+      - -c
+      - 'mkdir -p /data/sub; echo below > /data/sub/file; for d in /dev/shm /anonymous /; do echo of peer > $$d/mark; done;
+        touch /ready; exec httpd -f -p 8080 -h /anonymous # peer'
+    healthcheck: {test: [CMD, test, -e, /ready], interval: 100ms}
+"""
+
+IN_CGROUPS: dict[str, tuple[str, dict[str, str]]] = {
+    "cpus": ("cpus: 0.25", {"cpu/cpu.cfs_quota_us": "25000", "cpu.max": "25000 100000"}),
+    "cpu_quota": (
+        "{cpu_quota: 30000, cpu_period: 60000}",
+        {"cpu/cpu.cfs_quota_us": "30000", "cpu/cpu.cfs_period_us": "60000", "cpu.max": "30000 60000"},
+    ),
+    "cpu_shares": ("cpu_shares: 512", {"cpu/cpu.shares": "512"}),
+    "cpuset": ("cpuset: '0'", {"cpuset/cpuset.cpus": "0", "cpuset.cpus": "0"}),
+    "mem_reservation": (
+        "mem_reservation: 32m",
+        {"memory/memory.soft_limit_in_bytes": "33554432", "memory.low": "33554432"},
+    ),
+    "memswap_limit": (
+        "{mem_limit: 64m, memswap_limit: 96m}",
+        {"memory/memory.memsw.limit_in_bytes": "100663296", "memory.swap.max": "33554432"},
+    ),
+    "mem_swappiness": ("mem_swappiness: 17", {"memory/memory.swappiness": "17"}),
+    "oom_kill_disable": ("oom_kill_disable: true", {"memory/memory.oom_control": "oom_kill_disable 1"}),
+    "deploy limits": (
+        "deploy: {resources: {limits: {cpus: '0.5', memory: 48m, pids: 9}}}",
+        {"pids/pids.max": "9", "pids.max": "9"},
+    ),
+}
+
+
+def _entry(name: str, body: str, unique: str) -> str:
+    body = body.replace("{unique}", unique)
+    inner = body[1:-1].replace(", ", "\n    ") if body.startswith("{") else body
+    needs = "    depends_on: {peer: {condition: service_healthy}}\n"
+    command = "    command: sh -c 'exec sleep 1000'\n    image: busybox\n    stop_signal: SIGKILL\n"
+    return f"  {service_of(name)}:\n{command}{needs}    {inner}\n"
+
+
+def service_of(name: str) -> str:
+    return re.sub(r"\W", "-", name)
+
+
+@pytest.fixture(scope="module")
+def stack(store: Store) -> Iterator[Stack]:
+    unique = f"c{os.getpid()}"
+    bodies = {name: case.body for name, case in CASES.items()} | {
+        name: body for name, (body, _) in IN_CGROUPS.items()
+    }
+    services = "".join(_entry(name, body, unique) for name, body in bodies.items())
+    made = store.stack(
+        "every", f"services:{PEER}{services}volumes: {{data: {{}}}}\n", **{"profile.json": PROFILE}
+    )
+    made.ok("up", "-d")
+    yield made
+    made.ok("down", "-v", "-t", "0")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_its_effect_inside(stack: Stack, name: str) -> None:
+    case = CASES[name]
+    done = stack.call("exec", "-T", service_of(name), "sh", "-c", case.command)
+    assert done.returncode == 0, done.stderr
+    assert re.search(case.expected, done.stdout), done.stdout
+
+
+@pytest.mark.parametrize("name", IN_CGROUPS)
+def test_its_effect_in_the_cgroup(stack: Stack, name: str) -> None:
+    pid = stack.pid(f"{service_of(name)}-1")
+    _, expected = IN_CGROUPS[name]
+    found = {}
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        first = controllers.split(",")[0]
+        for file in expected:
+            directory = file.rpartition("/")[0]
+            if directory in controllers.split(","):
+                root = Path("/sys/fs/cgroup") / directory
+            elif not directory and not controllers:
+                root = Path("/sys/fs/cgroup")
+            else:
+                continue
+            real = root / path.lstrip("/") / file.rpartition("/")[2]
+            if real.exists():
+                found[file] = real.read_text()
+        del first
+    if not found:
+        pytest.skip(f"this host has none of {', '.join(expected)}")
+    for file, content in found.items():
+        assert expected[file] in content.split("\n"), f"{file}: {content}"
+
+
+def test_a_container_can_have_a_name_of_its_own(stack: Stack) -> None:
+    assert f"c{os.getpid()}named" in stack.ok("ps", "--format", "json")
+
+
+def test_a_gpu_is_refused_before_anything_changes(store: Store) -> None:
+    refused = store.stack("gpu", "services: {a: {image: busybox, gpus: all}}\n")
+    done = refused.call("up", "-d")
+    assert done.returncode == 15
+    assert "gpus" in done.stderr
