@@ -71,7 +71,7 @@ class Session:
     def source(self) -> Json:
         """What a loader needs to find and read the stack file as this process would."""
         if "-" in self.root.files and self._stdin is None:
-            self._stdin = sys.stdin.read()
+            self._stdin = _read_stdin()
         return {
             "directory": os.getcwd(),
             "files": self.root.files,
@@ -259,6 +259,16 @@ class Session:
             self._drivers = open_drivers(self.paths)
             self._databases.append(self._drivers.database)
         return self._drivers
+
+
+def _read_stdin() -> str:
+    """What the loader would take of a stack file, and a byte more, so that it can say: too large.
+
+    Bytes that are no UTF-8 travel as surrogates, and the loader says where they stand.
+    """
+    from composer.stackfile.reader import LARGEST_STACK_FILE
+
+    return sys.stdin.buffer.read(LARGEST_STACK_FILE + 1).decode("utf-8", "surrogateescape")
 
 
 def _is_stack_name(text: str) -> bool:

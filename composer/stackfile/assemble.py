@@ -121,7 +121,9 @@ class Assembler:
         root = document if root is None else merge.merged(root, document, (), found)
         root = merge.without_resets(root)
         found += unicity.enforce(root)
-        raise_if((schema.problems_in(root) if self._options.check else []) or found)
+        wrong = schema.problems_in(root) if self._options.check else []
+        said = {(problem.file, problem.line, problem.column) for problem in wrong}
+        raise_if([*wrong, *(other for other in found if (other.file, other.line, other.column) not in said)])
         if isinstance(root.value, dict) and root.value.pop("version", None) is not None:
             self._warn(f"{file}: the attribute `version` is obsolete, it is ignored; remove it")
         raise_if(

@@ -152,8 +152,9 @@ class _Parser:
                 parts.append(_ESCAPES.get(escaped, "\\" + escaped))
                 position += 2
                 continue
-            if character == "\\" and quote == "'" and self._text[position + 1 : position + 2] == "'":
-                parts.append("'")
+            if character == "\\" and quote == "'" and position + 1 < len(self._text):
+                escaped = self._text[position + 1]  # a pair is a pair, as in compose-go: '\\\\' ends here
+                parts.append(escaped if escaped == quote else "\\" + escaped)
                 position += 2
                 continue
             parts.append(character)

@@ -18,6 +18,8 @@ from composer.stackfile.tree import Node, Path, copied, problem
 
 Problems = list[errors.Problem]
 
+_SERVICES = "Write each service as NAME: {image: ...}."
+
 
 @attrs.frozen
 class Source:
@@ -49,9 +51,7 @@ class Extender:
             return
         if not isinstance(services.value, dict):
             self._problems.append(
-                problem(
-                    services, ("services",), "expected a mapping of services", hint="It may be empty: {}."
-                )
+                problem(services, ("services",), "expected a mapping of services", hint=_SERVICES)
             )
             return
         source = Source(file, directory, services.value)
@@ -65,11 +65,11 @@ class Extender:
             return service
         path: Path = ("services", name, "extends")
         base = self._base(source, written, path, (*chain, (source.file, name)))
+        if base is not None and base.value is None:
+            return service
+        del service.value["extends"]  # also where there is a problem: who extends this one need not repeat it
         if base is None:
             return service
-        if base.value is None:
-            return service
-        del service.value["extends"]
         base = merge.without_resets(copied(base))
         source.services[name] = merge.merged(base, service, ("services", name), self._problems)
         return source.services[name]

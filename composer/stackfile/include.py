@@ -12,7 +12,7 @@ import attrs
 
 from composer import errors
 from composer.stackfile.scalars import scalar_text
-from composer.stackfile.tree import Node, Path, plain, problem
+from composer.stackfile.tree import Node, Path, plain, problem, problem_of_key
 
 Problems = list[errors.Problem]
 
@@ -121,4 +121,4 @@ def adopt(root: Node, included: Node, problems: Problems) -> None:
             elif plain(there) != plain(node):
                 message = f"{key!r} is also defined by an included file, otherwise"
                 hint = f"It is included from {node.place.file}:{node.place.line}. Rename one of them."
-                problems.append(problem(there, (name, key), message, hint=hint))
+                problems.append(problem_of_key(there, (name, key), message, hint=hint))

@@ -7,13 +7,14 @@ it cannot work is the business of ``feasibility``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from composer import errors
 from composer.stackfile import ports
 from composer.stackfile.normalise import SERVICE_REFERENCES
 from composer.stackfile.scalars import scalar_text
-from composer.stackfile.tree import Node, Path, Table, dotted, problem, section
+from composer.stackfile.tree import Node, Path, Table, dotted, problem, problem_of_key, section
 
 Problems = Iterator[errors.Problem]
 
@@ -107,7 +108,7 @@ def _origin(node: Node, path: Path, _root: Node, _services: Services) -> Problem
         return
     if not {"image", "build", "provider"} & {key for key, child in node.value.items() if child.value != ""}:
         hint = "A service needs one of image, build and provider."
-        yield problem(node, path, "the service has neither an image nor a build section", hint=hint)
+        yield problem_of_key(node, path, "the service has neither an image nor a build section", hint=hint)
 
 
 def _build(node: Node, path: Path, _root: Node, services: Services) -> Problems:
@@ -175,8 +176,14 @@ def _listed(node: Node | None, key: str) -> list[Node]:
 
 def _defined(node: Node, path: Path, root: Node, kind: str, name: str) -> Problems:
     if name not in section(root, kind):
-        hint = f"Define it under the top-level {kind}."
+        hint = meant(name, section(root, kind)) or f"Define it under the top-level {kind}."
         yield problem(node, path, f"undefined {kind[:-1]} {name!r}", hint=hint)
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """The hint that names what is nearly called so; empty when nothing is."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"Did you mean {close[0]!r}?" if close else ""
 
 
 def _test(node: Node, path: Path, _root: Node, _services: Services) -> Problems:
@@ -197,7 +204,8 @@ def _depends_on(node: Node, path: Path, root: Node, services: Services) -> Probl
         is_required = required is None or required.value is not False
         where = (*path, "depends_on", name)
         if name not in defined:
-            yield problem(child, where, f"depends on undefined service {name!r}")
+            hint = meant(name, defined) or f"There are: {', '.join(sorted(defined)[:12])}."
+            yield problem(child, where, f"depends on undefined service {name!r}", hint=hint)
         elif name not in services and is_required:
             hint = "Activate it with --profile, or set required: false."
             yield problem(child, where, f"depends on {name!r}, which no active profile selects", hint=hint)

@@ -153,6 +153,8 @@ def _hint(path: Path, violation: ValidationError) -> str:
         return "Write each service as NAME: {image: ...}."
     if key in _FORMS and len(path) == 3 and path[0] == "services":
         return _FORMS[str(key)]
+    if key in _TIMES and isinstance(value, int | float) and not isinstance(value, bool):
+        return f"Write it with its unit: {scalar_text(value)}s."
     is_text_wanted = violation.validator == "type" and "string" in str(violation.validator_value)
     if is_text_wanted and isinstance(value, bool | int | float):
         return f'Put it in quotes: "{scalar_text(value)}".'
@@ -172,6 +174,8 @@ def _empty_form(violation: ValidationError) -> str:
     text = json.dumps(schema.get("anyOf", schema)) if isinstance(schema, dict) else ""
     return "{} if it is to be empty" if '"object"' in text else "[] if it is to be empty"
 
+
+_TIMES = frozenset({"interval", "timeout", "start_period", "start_interval", "stop_grace_period", "delay"})
 
 _FORMS = {
     "ports": 'Write it as a list: - "8080:80".',

@@ -78,7 +78,24 @@ def _syntax_problem(error: yaml.YAMLError, file: str) -> errors.Problem:
     message = f"invalid YAML: {said}" + (f" ({context})" if context else "")
     if mark is None:
         return errors.Problem(message, file=file)
-    return errors.Problem(message, file=file, line=mark.line + 1, column=mark.column + 1)
+    hint = next((hint for words, hint in _SYNTAX_HINTS if words in message), "")
+    begin = getattr(error, "context_mark", None)
+    if begin is not None and begin.line != mark.line and "quoted" in message:
+        hint = f"The quote is opened in line {begin.line + 1} and not closed."
+    return errors.Problem(message, file=file, line=mark.line + 1, column=mark.column + 1, hint=hint)
+
+
+_SYNTAX_HINTS = (
+    (
+        "cannot start any token",
+        "Indent with spaces, not tabs; a value that begins with @ or ` needs quotes.",
+    ),
+    ("parsing a block mapping", "Keys of one mapping begin in one column, each followed by a colon."),
+    ("parsing a block collection", "Items of one list begin in one column, each with a dash."),
+    ("parsing a flow sequence", "A list in brackets needs commas between its items and a ] at its end."),
+    ("parsing a flow mapping", "A mapping in braces needs commas between its keys and a } at its end."),
+    ("mapping values are not allowed", "A value with a colon and a space in it needs quotes."),
+)
 
 
 class _Events:

@@ -32,7 +32,7 @@ def request_from(source: Mapping[str, object], services: tuple[str, ...] = ()) -
         env_files=_texts(source.get("env_files")),
         environment={str(k): str(v) for k, v in environment.items()} if isinstance(environment, dict) else {},
         services=services,
-        stdin=stdin.encode() if isinstance(stdin, str) else None,
+        stdin=stdin.encode("utf-8", "surrogateescape") if isinstance(stdin, str) else None,
     )
 
 

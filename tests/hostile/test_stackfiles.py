@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -69,6 +71,83 @@ ATTACKS: dict[str, bytes] = {
     "a list": b"- a\n",
     "a string": b"hello",
 }
+
+
+CHAIN_LENGTH = 40
+SEVERAL: dict[str, dict[str, str]] = {
+    "Y9 extends in a ring over files": {
+        "compose.yaml": "services: {a: {extends: {file: b.yaml, service: b}}}\n",
+        "b.yaml": "services: {b: {extends: {file: compose.yaml, service: a}}}\n",
+    },
+    "Y9 extends doubling": {
+        "compose.yaml": "services: {a0: {extends: {file: f0.yaml, service: a0}}, "
+        "b0: {extends: {file: f0.yaml, service: b0}}}\n",
+        **{
+            f"f{n}.yaml": "services:\n"
+            + "".join(
+                f"  {kind}{n}: {{extends: {{file: f{n + 1}.yaml, service: {other}{n + 1}}}}}\n"
+                for kind, other in (("a", "b"), ("b", "a"))
+            )
+            for n in range(CHAIN_LENGTH)
+        },
+    },
+    "Y10 include in a ring": {
+        "compose.yaml": "include: [a.yaml]\n",
+        "a.yaml": "include: [b.yaml]\n",
+        "b.yaml": "include: [a.yaml]\n",
+    },
+    "Y10 include doubling": {
+        "compose.yaml": "include: [d0.yaml, e0.yaml]\n",
+        **{
+            f"{kind}{n}.yaml": f"include: [d{n + 1}.yaml, e{n + 1}.yaml]\n"
+            for n in range(CHAIN_LENGTH)
+            for kind in "de"
+        },
+    },
+    "Y10 include of a device": {"compose.yaml": "include: [/dev/zero]\n"},
+    "Y10 include of a directory": {"compose.yaml": "include: [/tmp]\n"},
+    "Y11 variables that double each other": {
+        "compose.yaml": "services: {a: {image: 'x${V40}'}}\n",
+        ".env": "V0=xxxxxxxxxx\n" + "".join(f"V{n}=${{V{n - 1}}}${{V{n - 1}}}\n" for n in range(1, 41)),
+    },
+    "Y11 env files that double": {
+        "compose.yaml": "services: {a: {image: x, env_file: a.env}}\n",
+        "a.env": "V0=xxxxxxxxxx\n" + "".join(f"V{n}=${{V{n - 1}}}${{V{n - 1}}}\n" for n in range(1, 41)),
+    },
+}
+
+
+@pytest.mark.parametrize("name", sorted(SEVERAL))
+def test_chains_of_files_are_refused_at_once(name: str, tmp_path: Path) -> None:
+    for file, content in SEVERAL[name].items():
+        (tmp_path / file).write_text(content)
+    begun = time.monotonic()
+    with pytest.raises(errors.StackFileError) as caught:
+        load_stack(LoadRequest(directory=str(tmp_path)))
+    assert time.monotonic() - begun < 5.0
+    assert len(caught.value.problems) <= 200
+    assert all(len(str(problem)) < 20_000 for problem in caught.value.problems)
+
+
+def test_none_of_it_needs_much_memory(tmp_path: Path) -> None:
+    """All attacks in one process: its peak is that of the worst."""
+    for number, name in enumerate(sorted(ATTACKS)):
+        (tmp_path / f"{number}").mkdir()
+        (tmp_path / f"{number}" / "compose.yaml").write_bytes(ATTACKS[name])
+    code = """
+import os, resource, sys
+from composer import errors
+from composer.stackfile.load import LoadRequest, load_stack
+for directory in os.scandir(sys.argv[1]):
+    try:
+        load_stack(LoadRequest(directory=directory.path))
+    except errors.StackFileError:
+        pass
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    argv = [sys.executable, "-c", code, str(tmp_path)]
+    answer = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert int(answer.stdout) < 100 * 1024
 
 
 @pytest.mark.parametrize("name", sorted(ATTACKS))

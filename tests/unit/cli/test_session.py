@@ -80,7 +80,9 @@ def test_loading_gives_name_and_seed(directory: Path) -> None:
 
 def test_stdin_is_read_once_and_not_remembered(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     del directory
-    monkeypatch.setattr(sys, "stdin", io.StringIO("name: piped\nservices: {a: {image: b}}\n"))
+    monkeypatch.setattr(
+        sys, "stdin", io.TextIOWrapper(io.BytesIO(b"name: piped\nservices: {a: {image: b}}\n"))
+    )
     stage = Stage(None, ["-f", "-"])
     assert stage.session.stack_name() == "piped"
     assert stage.session.source()["stdin"] == stage.session.source()["stdin"] != ""
