@@ -10,6 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.peers.fixtures import (  # noqa: F401 -- fixtures are found by their names here
+    _containers_directory,
+    buildah,
+    docker,
+    peer_directory,
+    peer_network,
+    podman,
+    skopeo,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
