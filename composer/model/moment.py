@@ -1,0 +1,34 @@
+"""Points in time as Docker's options name them and its JSON shows them.  Unix seconds inside."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from composer.model.quantity import Duration
+
+_SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_FRACTION = re.compile(r"(\.\d{6})\d+")
+
+
+def parse(text: str, now: float) -> float:
+    """Read ``24h`` (so long before ``now``), ``2026-01-31T12:00:00``, or seconds since 1970.
+
+    A date without a zone is in the local one.  Raises ``ValueError`` for anything else.
+    """
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    if _DATE.match(text):
+        # Python reads microseconds, Docker prints nanoseconds.
+        return datetime.fromisoformat(_FRACTION.sub(r"\1", text)).timestamp()
+    return now - Duration.parse(text).seconds
+
+
+def rfc3339(moment: float) -> str:
+    """As Docker's JSON: UTC with as many digits as are needed; the year 1 stands for "never"."""
+    if moment <= 0:
+        return "0001-01-01T00:00:00Z"
+    seconds, rest = divmod(round(moment * 1_000_000_000), 1_000_000_000)
+    fraction = f".{rest:09d}".rstrip("0") if rest else ""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"
