@@ -8,6 +8,7 @@ stable exit code; only ``composer.cli.main`` turns one into text and a process s
     ├── UsageError         16  the command line asks for something impossible
     ├── ConflictError      17  the world is in the way: a port, a name, a subnet, a lock
     ├── ImageError         18  an image is missing, damaged or hostile
+    │   └── RegistryError  18  a registry refused, is not to be reached, or answers nonsense
     ├── BuildError         19  an instruction of a Dockerfile failed
     ├── RuntimeFailure     20  the OCI runtime, conmon or the kernel refused
     ├── StoreDamaged       21  state on disk is not what was written
@@ -143,6 +144,26 @@ class HostileLayer(ImageError):
 
 class DigestMismatch(ImageError):
     """Content is not what its digest says; nothing of it was published."""
+
+
+class RegistryError(ImageError):
+    """A registry could not do what was asked: the network, the protocol, a limit, or it said no."""
+
+
+class RegistryUnreachable(RegistryError):
+    """No answer: the name does not resolve, the connection or TLS failed, or it stalled."""
+
+
+class RegistryDenied(RegistryError):
+    """401 or 403: it wants credentials, others than were given, or more rights."""
+
+
+class RegistryNotFound(RegistryError, ImageNotFound):
+    """404: the registry has no such repository, tag or digest (or says so to who is not logged in)."""
+
+
+class RegistryBusy(RegistryError):
+    """429: too many requests, also after waiting."""
 
 
 class BuildError(ComposerError):

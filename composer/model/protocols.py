@@ -14,9 +14,12 @@ from typing import Protocol
 
 import attrs
 
+from composer.model import pulling
 from composer.model.container import ContainerSpec, NetworkMembership, NetworkSpec
+from composer.model.distribution import Report
 from composer.model.image import HistoryEntry, Image, ImageConfig
 from composer.model.limits import Limits
+from composer.model.pulling import PullPolicy
 from composer.model.stack import PublishedPort
 
 
@@ -94,6 +97,25 @@ class ImageStore(Protocol):
 
     def remember(self, key: str, layers: tuple[str, ...]) -> None:
         """Record what a build step with this content key gave."""
+
+
+class ImageSource(Protocol):
+    """Images wherever they are: in the store, or at a registry that they are fetched from."""
+
+    def ensure(
+        self,
+        name: str,
+        policy: PullPolicy = pulling.MISSING,
+        *,
+        platform: str = "",
+        report: Report | None = None,
+        interrupt: Interrupt | None = None,
+    ) -> Image:
+        """The image of that name, fetched as the policy says; ``platform`` "" is this host's.
+
+        ``REFRESH`` goes by the moment of the last pull or tag.  ``BUILD`` and ``NEVER`` fetch nothing.
+        Raises ``ImageNotFound``, ``RegistryError`` and its kinds, ``Interrupted``.
+        """
 
 
 class Builder(Protocol):

@@ -1,0 +1,1 @@
+"""The registry client: images fetched from and sent to registries (OCI distribution-spec v1.1)."""
