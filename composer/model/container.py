@@ -18,6 +18,7 @@ from composer.model.quantity import ByteSize
 from composer.model.stack import (
     Device,
     Healthcheck,
+    Logging,
     MountKind,
     Namespaces,
     PublishedPort,
@@ -112,6 +113,7 @@ class ContainerSpec:
     cgroup_parent: str | None = None
     annotations: Mapping[str, str] = attrs.field(factory=dict)
     volumes_from: tuple[str, ...] = ()
+    logging: Logging | None = None
 
 
 @attrs.frozen(kw_only=True)

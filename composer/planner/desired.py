@@ -91,6 +91,7 @@ def container_spec(stack: Stack, service: Service, number: int, images: Mapping[
         cgroup_parent=service.cgroup_parent,
         annotations=service.annotations,
         volumes_from=service.volumes_from,
+        logging=service.logging,
     )
     return attrs.evolve(spec, labels=_labels(stack, service, spec))
 

@@ -182,5 +182,6 @@ _SENTENCES: dict[str, Callable[[str, object, object], Iterable[str]]] = {
     "files": _material,
     "healthcheck": _record,
     LIMITS: _record,
+    "logging": _record,
     "stop_grace_period": _grace,
 }

@@ -16,6 +16,7 @@ import attrs
 
 from composer import errors
 from composer.host import process
+from composer.model.logging import LogPolicy
 
 CREATE_DEADLINE = 60.0
 
@@ -30,6 +31,8 @@ class MonitorRequest:
     runtime: str
     runtime_root: Path
     log: Path
+    policy: LogPolicy = LogPolicy()
+    tag: str = ""
     has_terminal: bool = False
     has_stdin: bool = False
     exit_command: tuple[str, ...] = ()
@@ -90,11 +93,11 @@ def _arguments(request: MonitorRequest) -> list[str]:
         "--container-pidfile", str(pid),
         "--exit-dir", str(exits),
         "--persist-dir", str(exits),
-        "--log-path", f"k8s-file:{request.log}",
         "--log-level", "error",
         "--full-attach",
         "--no-sync-log",
     ]  # fmt: skip
+    arguments += _log_arguments(request)
     if request.has_terminal:
         arguments.append("--terminal")
     if request.has_stdin:
@@ -103,6 +106,18 @@ def _arguments(request: MonitorRequest) -> list[str]:
         arguments += ["--exit-command", request.exit_command[0]]
         for argument in request.exit_command[1:]:
             arguments += ["--exit-command-arg", argument]
+    return arguments
+
+
+def _log_arguments(request: MonitorRequest) -> list[str]:
+    policy = request.policy
+    if not policy.is_kept:
+        return ["--log-path", "none:"]
+    arguments = ["--log-path", f"k8s-file:{request.log}"]
+    if policy.max_size:
+        arguments += ["--log-size-max", str(policy.max_size)]
+    if policy.to_journal:
+        arguments += ["--log-path", "journald:", "--log-tag", request.tag]
     return arguments
 
 

@@ -34,7 +34,7 @@ import attrs
 from composer import errors
 from composer.host import descriptor, mounts, process
 from composer.host.paths import Paths
-from composer.model import devicerule, security
+from composer.model import devicerule, logging, security
 from composer.model.container import ContainerSpec
 from composer.model.limits import Limits
 from composer.model.protocols import (
@@ -53,6 +53,7 @@ from composer.runtime import (
     conmon,
     defaults,
     devices,
+    logfiles,
     oci,
     resources,
     seccomp,
@@ -65,6 +66,8 @@ MOST_OUTPUT = 64 * 1024
 """Bytes of an exec's output that are kept (health probes)."""
 
 BASELINE = security.Security()
+_JOURNAL = Path("/run/systemd/journal/socket")
+"""Where systemd-journald listens (systemd-journald.service(8))."""
 _STAGED = "source-"
 _INIT_PROGRAMS = ("tini-static", "tini", "catatonit", "docker-init", "dumb-init")
 _MATERIAL = ("files", "files.new")
@@ -125,6 +128,7 @@ class OciRuntime:
         with _translated(f"{request.spec.name}: cannot prepare the container"):
             for directory in (bundle / "rootfs", bundle / "exit", self._state):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            policy = _log_policy(request)
             mounts.mount_overlay(bundle / "rootfs", request.layers, request.upper, request.work)
             try:
                 staged = _stage(request, bundle)
@@ -138,6 +142,8 @@ class OciRuntime:
                         runtime=self.choice.path,
                         runtime_root=self._state,
                         log=request.log,
+                        policy=policy,
+                        tag=_tag_of(request, policy),
                         has_terminal=request.spec.tty,
                         has_stdin=request.spec.stdin_open,
                         exit_command=request.exit_command,
@@ -583,6 +589,28 @@ def _below(tree: Path, subpath: str, name: str) -> Path:
         return Path(os.readlink(f"/proc/self/fd/{found}"))
     finally:
         os.close(found)
+
+
+def _log_policy(request: ContainerRequest) -> logging.LogPolicy:
+    """Where output goes, with the first file made ready for the monitor."""
+    name = request.spec.name
+    try:
+        policy = logging.policy_of(request.spec.logging)
+    except ValueError as error:
+        raise errors.OperationFailed(f"{name}: {error}") from error
+    if policy.to_journal and not _JOURNAL.exists():
+        message = f"{name}: logging driver journald: this host runs no journal"
+        raise errors.HostUnsupported(message, hint=f"systemd-journald would listen at {_JOURNAL}.")
+    if policy.is_kept:
+        logfiles.prepare(request.log, policy.max_files)
+    return policy
+
+
+def _tag_of(request: ContainerRequest, policy: logging.LogPolicy) -> str:
+    spec = request.spec
+    return logging.tag_of(
+        policy.tag, container_id=request.id, name=spec.name, image=spec.image, image_id=spec.image_id
+    )
 
 
 def _security_of(container: ContainerSpec) -> security.Security:

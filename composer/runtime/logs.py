@@ -7,11 +7,15 @@ sits in memory.  Text is returned raw; escaping is the renderer's business.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import attrs
+
+from composer.runtime import logfiles
 
 LONGEST = 64 * 1024
 _CHUNK = 256 * 1024
@@ -56,10 +60,15 @@ def _seconds(timestamp: str) -> float | None:
 
 
 class LogFollower:
-    """Reads what was appended since the last read; survives truncation and a late or replaced file."""
+    """Reads what was appended since the last read, oldest file first, over any number of rotations.
+
+    Survives truncation and a file that comes late.  When the file it reads is no longer the one being
+    written, it is read to its end, then the next newer one.
+    """
 
     def __init__(self, path: Path, *, from_end: bool = False) -> None:
         self._path = path
+        self._from_end = from_end
         self._descriptor = -1
         self._offset = 0
         self._rest = b""
@@ -74,6 +83,8 @@ class LogFollower:
             if os.fstat(self._descriptor).st_size < self._offset:
                 self._offset, self._rest = 0, b""
             data = os.pread(self._descriptor, _CHUNK, self._offset)
+            while not data and self._open_next():
+                data = os.pread(self._descriptor, _CHUNK, self._offset)
         except OSError:
             self.close()
             return []
@@ -91,24 +102,72 @@ class LogFollower:
             self._descriptor = -1
 
     def _open(self) -> bool:
+        """Open the first file: the oldest, or with ``from_end`` the one being written."""
         if self._descriptor < 0:
-            try:
-                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-            except OSError:
+            files = (self._path,) if self._from_end else logfiles.chain(self._path)
+            self._from_end = False
+            return any(self._opened(file) for file in files)
+        return True
+
+    def _open_next(self) -> bool:
+        """At the end of a file that was replaced: go to the next newer one."""
+        ours = os.fstat(self._descriptor)
+        try:
+            if self._path.stat().st_ino == ours.st_ino:
                 return False
+        except OSError:
+            return False
+        files = logfiles.chain(self._path)
+        place = next((at for at, file in enumerate(files) if _inode_of(file) == ours.st_ino), -1)
+        # A record that the monitor wrote in its last moment before it turned to the next file.
+        if os.fstat(self._descriptor).st_size > self._offset:
+            return False
+        before = self._descriptor
+        if not any(self._opened(file) for file in files[place + 1 :]):
+            return False
+        os.close(before)
+        self._offset, self._rest = 0, b""
+        return True
+
+    def _opened(self, file: Path) -> bool:
+        try:
+            self._descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
         return True
 
 
-def read_records(path: Path, *, tail: int | None = None) -> list[LogRecord]:
-    """Every record of a log, or the last ``tail`` whole lines of it."""
+def _inode_of(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
+
+
+def read_records(log: Path, *, tail: int | None = None) -> list[LogRecord]:
+    """Every record of a log, or the last ``tail`` whole lines of it, over all its files."""
+    found: list[list[LogRecord]] = []
+    for path in reversed(logfiles.chain(log)):
+        records = _records_in(path, tail)
+        found.append(records)
+        if tail is not None:
+            tail -= sum(not record.is_partial for record in records)
+            if tail <= 0:
+                break
+    return [record for records in reversed(found) for record in records]
+
+
+def _records_in(path: Path, tail: int | None) -> list[LogRecord]:
+    """What one file holds; a record that is still being written is left out."""
     start = 0 if tail is None else _offset_of_tail(path, tail)
-    follower = LogFollower(path)
-    follower._offset = start
-    records: list[LogRecord] = []
-    while new := follower.read_new():
-        records += new
-    follower.close()
-    return records
+    found = []
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+        file.seek(start)
+        for line in iter(partial(file.readline, LONGEST * 2), b""):
+            record = parse(line.removesuffix(b"\n")) if line.endswith(b"\n") or len(line) > LONGEST else None
+            if record is not None:
+                found.append(record)
+    return found
 
 
 def _offset_of_tail(path: Path, count: int) -> int:

@@ -11,7 +11,8 @@ import signal
 from collections.abc import Callable, Iterator
 
 from composer import errors
-from composer.model import devicerule, security
+from composer.model import devicerule, logging, security
+from composer.model.stack import Logging
 from composer.stackfile import paths, ports, subnets, tmpfs
 from composer.stackfile.scalars import is_number, scalar_text, shown
 from composer.stackfile.tree import Node, Path, Table, at, problem
@@ -320,6 +321,18 @@ def _device_rule(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem
         yield problem(node, path, str(error), hint='Write "c 1:3 rwm": type, major:minor, access.')
 
 
+def _logging(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
+    driver, options = node.child("driver"), node.child("options")
+    written = Logging(
+        driver=scalar_text(driver.value) if driver is not None and driver.value else "",
+        options={key: scalar_text(child.value) for key, child in (options.entries() if options else ())},
+    )
+    try:
+        logging.policy_of(written)
+    except ValueError as error:
+        yield problem(node, path, str(error), hint=f"There are {', '.join(logging.DRIVERS)}.")
+
+
 def _platform(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
     from composer.model import platforms  # few files need it
 
@@ -384,6 +397,7 @@ _TABLE: Table[Check] = Table(
         ("services.*.healthcheck.retries", _retries),
         ("services.*.hostname", _host_name),
         ("services.*.ipc", _one_of("none", "private", "shareable", "host", peers=True)),
+        ("services.*.logging", _logging),
         ("services.*.mem_limit", _size),
         ("services.*.mem_reservation", _size),
         ("services.*.mem_swappiness", _within(0, 100)),

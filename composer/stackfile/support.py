@@ -8,11 +8,13 @@ does not.  What a row says goes for everything below its path that has no row of
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import attrs
 
 from composer import errors
+from composer.model import logging
+from composer.model.stack import Logging
 from composer.stackfile import attributes
 from composer.stackfile.shape import List, Map, Shape, Struct, is_extension
 from composer.stackfile.tree import Node, Path, problem
@@ -66,6 +68,7 @@ ROWS: tuple[Row, ...] = (
         mem_reservation mem_swappiness memswap_limit
         network_mode: ports have no effect with host, none, service and container
         networks.*.aliases networks.*.ipv4_address
+        logging: json-file, local, journald and none
         oom_kill_disable: where the kernel has it (cgroup v1)
         oom_score_adj pid pids_limit
         platform: that of this host
@@ -115,7 +118,7 @@ ROWS: tuple[Row, ...] = (
         Support.REFUSED,
         _SERVICE,
         """
-        cgroup_parent external_links gpus links logging mac_address models post_start pre_stop provider
+        cgroup_parent external_links gpus links mac_address models post_start pre_stop provider
         runtime storage_opt use_api_socket
         deploy.resources.reservations.devices
         build.additional_contexts build.entitlements build.extra_hosts build.labels build.network
@@ -221,10 +224,22 @@ def findings(root: Node) -> Findings:
             hint = row.note or "docs/compatibility.md lists what is honoured."
             refused.append(problem(node, path, message, hint=hint))
     for name, service in (root.child("services") or root).entries():
+        for option, why in _idle_log_options(service.child("logging")).items():
+            idle[f"logging.options.{option} has no effect: {why}"] = None
         mode, ports = service.child("network_mode"), service.child("ports")
         if mode is not None and ports is not None and ports.value and mode.value not in _OWN_NETWORKS:
             idle[f"ports of {name} has no effect: network_mode is {mode.value}"] = None
     return Findings(tuple(idle), tuple(refused))
+
+
+def _idle_log_options(node: Node | None) -> Mapping[str, str]:
+    driver, options = (node.child(key) if node else None for key in ("driver", "options"))
+    return logging.idle_options(
+        Logging(
+            driver=str(driver.value or "") if driver else "",
+            options={key: str(child.value) for key, child in (options.entries() if options else ())},
+        )
+    )
 
 
 def _written(node: Node, path: Path, pattern: str, shape: Shape) -> Iterator[tuple[Node, Path, str]]:

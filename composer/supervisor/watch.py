@@ -29,6 +29,7 @@ from composer.model.stack import Condition
 from composer.planner import health as health_rules
 from composer.planner import restart as restart_rules
 from composer.supervisor import reports
+from composer.supervisor.logkeeper import LogKeeper
 
 if TYPE_CHECKING:
     from composer.engine.drivers import Drivers
@@ -80,6 +81,7 @@ class Watch:
         self._resolver = resolver
         self._journal = journal
         self._nursery = nursery
+        self._logs = LogKeeper(nursery)
         self._watched: dict[str, Watched] = {}
         self._prepared: dict[str, Prepared] = {}
         # More than twice the cores gains nothing when starting (docs/performance.md, concurrency).
@@ -159,6 +161,7 @@ class Watch:
         prepared = self._prepared.pop(watched.id)
         watched.is_prepared = False
         try:
+            await self._keep_log(watched)
             await self._in_thread(self._starts, partial(self._containers.start, prepared))
         except errors.ComposerError:
             self._containers.wish(watched.id, Wish.CREATED)
@@ -185,6 +188,15 @@ class Watch:
             self._nursery.start_soon(self._guarded, probe)
         watched.announce()
 
+    async def _keep_log(self, watched: Watched) -> None:
+        """Before its program runs, so that nothing it writes is lost."""
+        log = self._drivers.paths.container_data(watched.id) / "log"
+        try:
+            await self._logs.add(watched.id, watched.spec, log)
+        except errors.ComposerError as error:
+            # Its output stays within the bound all the same; the older files are what is missing.
+            self._journal.emit(watched.id, watched.spec, "log_not_kept", {"error": error.message})
+
     # ------------------------------------------------------------------ adopt
 
     async def adopt_guarded(self, record: ContainerRecord) -> None:
@@ -201,6 +213,7 @@ class Watch:
             if sharing.has_own_network(record.spec.namespaces):
                 await self._resolver.add(record.id, state.init.pid, record.spec.resolver.servers)
             ran_for = max(0.0, time.time() - record.started_at)
+            await self._keep_log(watched)
             self._begin(watched, began=trio.current_time() - ran_for, health=record.health)
             return
         if descriptor is not None:
@@ -224,6 +237,7 @@ class Watch:
         ran_for = trio.current_time() - watched.began
         self._end_probing(watched)
         await self._resolver.remove(watched.id)
+        await self._logs.remove(watched.id)
         try:
             ended = await self._in_thread(self._ends, partial(self._containers.settle, watched.id))
         except Exception:  # noqa: BLE001 -- whatever cleaning up met, the process is dead and waiters must know
