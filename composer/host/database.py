@@ -69,6 +69,20 @@ MIGRATIONS: tuple[str, ...] = (
         event TEXT NOT NULL);
     CREATE INDEX events_by_stack ON events(stack, id);
     """,
+    """
+    CREATE TABLE manifests (
+        digest TEXT PRIMARY KEY, image TEXT NOT NULL REFERENCES images(id) ON DELETE CASCADE,
+        media_type TEXT NOT NULL, config TEXT NOT NULL, layers TEXT NOT NULL,
+        parent TEXT NOT NULL, recorded REAL NOT NULL);
+    CREATE TABLE digests (
+        reference TEXT PRIMARY KEY, image TEXT NOT NULL REFERENCES images(id) ON DELETE CASCADE,
+        manifest TEXT NOT NULL, is_shown INTEGER NOT NULL);
+    CREATE TABLE layer_blobs (
+        blob TEXT PRIMARY KEY, diff_id TEXT NOT NULL, media_type TEXT NOT NULL, size INTEGER NOT NULL);
+    CREATE INDEX layer_blobs_by_layer ON layer_blobs(diff_id);
+    CREATE TABLE origins (
+        blob TEXT NOT NULL, repository TEXT NOT NULL, PRIMARY KEY (blob, repository));
+    """,
 )
 
 

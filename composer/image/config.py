@@ -1,13 +1,16 @@
 """The image configuration as stored: OCI image-spec v1.1 ``config.md``, with Docker's extensions.
 
-Parsing is bounded and typed; what does not fit is refused.  Fields that nobody of us reads are not
-kept: an image's configuration is written anew from ``ImageConfig``.
+Parsing is bounded and typed; what does not fit is refused.  An image that came from elsewhere keeps
+its configuration byte for byte; one made here, also on top of such an image, has the fields of
+``ImageConfig`` only.
 """
 
 from __future__ import annotations
 
 import json
 from typing import Any
+
+import attrs
 
 from composer import errors
 from composer.model.image import HistoryEntry, ImageConfig
@@ -17,6 +20,23 @@ from composer.model.stack import Healthcheck
 LARGEST = 4 * 1024 * 1024
 """Bytes of a configuration (manifests of that size are to be expected, distribution-spec 1.1)."""
 
+MOST_LAYERS = 500
+"""More cannot be mounted: overlayfs takes 500 lower directories (``OVL_MAX_STACK``)."""
+
+
+@attrs.frozen(kw_only=True)
+class Configuration:
+    """Everything that a configuration says."""
+
+    config: ImageConfig
+    layers: tuple[str, ...]
+    history: tuple[HistoryEntry, ...] = ()
+    created: str = ""
+    author: str = ""
+    os: str = "linux"
+    architecture: str = ""
+    variant: str = ""
+
 
 def to_json(
     config: ImageConfig,
@@ -25,6 +45,7 @@ def to_json(
     history: tuple[HistoryEntry, ...],
     created: str,
     architecture: str,
+    author: str = "",
 ) -> bytes:
     """The canonical configuration; its SHA-256 is the image's id."""
     process: dict[str, Any] = {
@@ -43,14 +64,17 @@ def to_json(
     }
     document = {
         "created": created,
+        **({"author": author} if author else {}),
         "architecture": architecture,
         "os": "linux",
         "config": {key: value for key, value in process.items() if value is not None},
         "rootfs": {"type": "layers", "diff_ids": list(layers)},
         "history": [
             {
-                "created": entry.created,
+                **({"created": entry.created} if entry.created else {}),  # "" is no time for Go's parsers
                 "created_by": entry.created_by,
+                **({"author": entry.author} if entry.author else {}),
+                **({"comment": entry.comment} if entry.comment else {}),
                 **({"empty_layer": True} if entry.is_empty else {}),
             }
             for entry in history
@@ -59,14 +83,12 @@ def to_json(
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
-def from_json(
-    content: bytes,
-) -> tuple[ImageConfig, tuple[str, ...], tuple[HistoryEntry, ...], str, str]:
-    """(config, diffIDs, history, created, architecture); raises ``ImageError``."""
+def from_json(content: bytes) -> Configuration:
+    """What a configuration says; raises ``ImageError``."""
     if len(content) > LARGEST:
         raise errors.ImageError("the image configuration is too large")
     try:
-        document = json.loads(content)
+        document = json.loads(content.decode())
         process = document.get("config") or {}
         config = ImageConfig(
             environment=dict(entry.partition("=")[::2] for entry in process.get("Env") or ()),
@@ -88,14 +110,22 @@ def from_json(
                 created=str(entry.get("created") or ""),
                 created_by=str(entry.get("created_by") or ""),
                 is_empty=bool(entry.get("empty_layer")),
+                author=str(entry.get("author") or ""),
+                comment=str(entry.get("comment") or ""),
             )
             for entry in document.get("history") or ()
         )
-        created, architecture = str(document.get("created") or ""), str(document.get("architecture") or "")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        texts = {
+            name: str(document.get(name) or "")
+            for name in ("created", "author", "os", "architecture", "variant")
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"the image configuration is malformed: {error}"
         raise errors.ImageError(message) from error
-    return config, layers, history, created, architecture
+    if len(layers) > MOST_LAYERS:
+        message = f"the image has {len(layers)} layers; {MOST_LAYERS} is the most"
+        raise errors.ImageError(message)
+    return Configuration(config=config, layers=layers, history=history, **texts)
 
 
 def _list(value: tuple[str, ...] | None) -> list[str] | None:

@@ -4,9 +4,12 @@
 
     <data>/layers/<hex of diffID>/          ready: complete, on disk, never changed again
     <data>/layers/staging/<pid>-<name>/     being made by process <pid>; swept when that is dead
+    <data>/layers/making/<hex of diffID>    locked while a process unpacks that layer; others wait
     <data>/layers/lock                      exclusive while publishing, sweeping or deleting
+    <data>/layers/lease                     shared while a pull, build or load gathers what it will need
 
-A layer is published by rename after ``syncfs``; a crash leaves staging only.
+A layer is published by rename after ``syncfs``; a crash leaves staging only.  Nothing is deleted
+while anyone holds the lease: what a running build or pull found here stays here.
 """
 
 from __future__ import annotations
@@ -15,12 +18,15 @@ import contextlib
 import itertools
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-from composer import errors
 from composer.host import durable, filelock
+from composer.image import blobs
 
 _counter = itertools.count(1)
+_PATIENCE = 1800.0
+"""Seconds that a process waits for another one that unpacks the same layer."""
 
 
 class Layers:
@@ -34,13 +40,36 @@ class Layers:
         """The store's lock file."""
         return self._root / "lock"
 
+    def lease(self) -> contextlib.AbstractContextManager[None]:
+        """Keep everything that is here until the block ends; a killed holder's lease ends with it."""
+        return filelock.hold(self._root / "lease", shared=True)
+
+    def if_unleased(self) -> contextlib.AbstractContextManager[bool]:
+        """Keep leases out if there are none; yields whether there are none, so that one may delete."""
+        return filelock.hold_if_free(self._root / "lease")
+
+    @contextlib.contextmanager
+    def making(self, diff_id: str) -> Iterator[bool]:
+        """Be the one who makes a layer; yields false when it is there (or came while we waited)."""
+        path = self.path(diff_id)
+        if path.is_dir():
+            yield False
+            return
+        with filelock.hold(self._root / "making" / path.name, seconds=_PATIENCE, vanishes=True):
+            yield not path.is_dir()
+
+    def is_ready(self, diff_id: str) -> bool:
+        """Whether the layer is here, whole."""
+        return self.path(diff_id).is_dir()
+
+    def diff_ids(self) -> list[str]:
+        """The diffIDs of every ready layer."""
+        names = os.listdir(self._root) if self._root.is_dir() else []
+        return sorted(f"sha256:{name}" for name in names if len(name) == 64 and name.isalnum())
+
     def path(self, diff_id: str) -> Path:
         """Where a ready layer lies (whether or not it is there)."""
-        algorithm, _, digest = diff_id.partition(":")
-        if algorithm != "sha256" or len(digest) != 64 or not digest.isalnum():
-            message = f"not a layer id: {diff_id!r}"
-            raise errors.ImageError(message)
-        return self._root / digest
+        return self._root / blobs.hex_of(diff_id)
 
     def stage(self, name: str) -> Path:
         """A fresh staging directory of this process."""

@@ -28,6 +28,18 @@ def diff_id_of(tree: Path) -> tuple[str, int]:
     return f"sha256:{digest.hexdigest()}", size
 
 
+def digest_and_write(tree: Path, sink: Callable[[bytes], object]) -> tuple[str, int]:
+    """As ``write``; returns (diffID, sum of the file sizes)."""
+    digest = hashlib.sha256()
+
+    def both(data: bytes) -> None:
+        digest.update(data)
+        sink(data)
+
+    size = write(tree, both)
+    return f"sha256:{digest.hexdigest()}", size
+
+
 def write(tree: Path, sink: Callable[[bytes], object]) -> int:
     """Write the canonical tar of a tree into ``sink``; returns the sum of the file sizes."""
     seen: dict[tuple[int, int], str] = {}

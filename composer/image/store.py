@@ -2,9 +2,12 @@
 
 ::
 
-    <data>/blobs/sha256/<hex>    image configurations, by their digest, which is the image's id
-    <data>/layers/...            see ``image.layers``
-    <data>/state.db              tables images, tags, layers, build_cache
+    <data>/blobs/...     see ``image.blobs``: configurations (their digest is the image's id),
+                         manifests, and the archives of layers that came from or went elsewhere
+    <data>/layers/...    see ``image.layers``: every layer unpacked
+    <data>/state.db      tables images, tags, layers, build_cache; for what came from or went
+                         elsewhere manifests, digests (how registries know images), layer_blobs
+                         (which archive is which layer), origins (which repository has which blob)
 
 Order of making: layers (published), configuration (durable), then one transaction that records
 image and tags.  A crash before the transaction leaves unreferenced content, never a broken image.
@@ -12,7 +15,7 @@ image and tags.  A crash before the transaction leaves unreferenced content, nev
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
 import shutil
 import threading
@@ -23,9 +26,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer import errors
-from composer.host import durable
+from composer.image import adoption, pack, shipment
 from composer.image import config as image_config
-from composer.image import pack
+from composer.image.blobs import ContentStore
 from composer.image.layers import Layers
 from composer.model import platforms, reference
 from composer.model.image import HistoryEntry, Image, ImageConfig
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
     from composer.host.database import Database
     from composer.host.paths import Paths
+    from composer.model.distribution import Pulled, PushRequest, Report
 
 _ID_LENGTH = len("sha256:") + 64
 
@@ -43,9 +47,9 @@ class Store:
     """The images of one data directory; shared by every process that uses it."""
 
     def __init__(self, paths: Paths, database: Database) -> None:
-        self._blobs = paths.data / "blobs" / "sha256"
-        self._database = database
-        self._layers = Layers(paths.data)
+        self.blobs = ContentStore(paths.data)
+        self.layers = Layers(paths.data)
+        self.database = database
         self._cache: dict[str, Image] = {}
         self._lock = threading.Lock()
 
@@ -55,19 +59,27 @@ class Store:
         """The image that a reference, an id or an unambiguous id prefix names."""
         if len(name) == _ID_LENGTH and name.startswith("sha256:"):
             return self._by_id(name)
-        try:
-            full = str(reference.parse(name))
-        except errors.UsageError:
-            full = ""
-        row = self._database.row("SELECT image FROM tags WHERE reference = ?", (full,)) if full else None
-        if row is not None:
-            return self._by_id(row["image"])
+        named = self._named(name)
+        if named is not None:
+            return named
         if reference.looks_like_id(name):
             prefix = name if name.startswith("sha256:") else f"sha256:{name}"
-            rows = self._database.rows("SELECT id FROM images WHERE id LIKE ? LIMIT 2", (f"{prefix}%",))
+            rows = self.database.rows("SELECT id FROM images WHERE id LIKE ? LIMIT 2", (f"{prefix}%",))
             if len(rows) == 1:
                 return self._by_id(rows[0]["id"])
         return None
+
+    def _named(self, name: str) -> Image | None:
+        try:
+            parsed = reference.parse(name)
+        except errors.UsageError:
+            return None
+        if parsed.digest:  # a tag beside a digest is a remark for readers
+            full = f"{parsed.domain}/{parsed.path}@{parsed.digest}"
+            row = self.database.row("SELECT image FROM digests WHERE reference = ?", (full,))
+        else:
+            row = self.database.row("SELECT image FROM tags WHERE reference = ?", (str(parsed),))
+        return self._by_id(row["image"]) if row is not None else None
 
     def get(self, name: str) -> Image:
         """As ``find``; raises ``ImageNotFound``."""
@@ -75,7 +87,8 @@ class Store:
         if found is None:
             message = f"image {name} is not in the store"
             hint = (
-                f"Make it with `composer image bootstrap {name}` (from Debian's packages, or --busybox), "
+                f"Get it with `composer pull` or `composer image pull {name}`, make it with "
+                f"`composer image bootstrap {name}` (from Debian's packages, or --busybox), "
                 f"or bring it in with `composer image import FILE {name}`."
             )
             raise errors.ImageNotFound(message, hint=hint)
@@ -83,24 +96,36 @@ class Store:
 
     def list(self) -> Sequence[Image]:
         """Every image, newest first."""
-        rows = self._database.rows("SELECT id FROM images ORDER BY recorded DESC, id")
+        rows = self.database.rows("SELECT id FROM images ORDER BY recorded DESC, id")
         return [image for row in rows if (image := self._by_id(row["id"])) is not None]
 
     def _by_id(self, image_id: str) -> Image | None:
-        row = self._database.row("SELECT * FROM images WHERE id = ?", (image_id,))
+        row = self.database.row("SELECT * FROM images WHERE id = ?", (image_id,))
         if row is None:
             return None
         tags = tuple(
             tag["reference"]
-            for tag in self._database.rows(
+            for tag in self.database.rows(
                 "SELECT reference FROM tags WHERE image = ? ORDER BY reference", (image_id,)
+            )
+        )
+        digests = tuple(
+            digest["reference"]
+            for digest in self.database.rows(
+                "SELECT reference FROM digests WHERE image = ? AND is_shown ORDER BY reference", (image_id,)
             )
         )
         with self._lock:
             cached = self._cache.get(image_id)
-            if cached is None or cached.tags != tags:
-                cached = self._cache[image_id] = _image_of(row, tags)
+            if cached is None or (cached.tags, cached.digests) != (tags, digests):
+                cached = self._cache[image_id] = _image_of(row, tags, digests)
         return cached
+
+    def configuration_bytes(self, image: Image) -> bytes:
+        """The configuration exactly as it was made or came; its SHA-256 is the image's id."""
+        row = self.database.row("SELECT config FROM images WHERE id = ?", (image.id,))
+        content: str = row["config"] if row is not None else ""
+        return content.encode()
 
     # ------------------------------------------------------------------ layers
 
@@ -110,7 +135,7 @@ class Store:
 
     def paths_of_layers(self, layers: Sequence[str]) -> tuple[Path, ...]:
         """The directories of diffIDs; raises ``StoreDamaged`` when one is missing."""
-        paths = tuple(self._layers.path(layer) for layer in layers)
+        paths = tuple(self.layers.path(layer) for layer in layers)
         for path in paths:
             if not path.is_dir():
                 message = f"layer {path.name[:12]} is missing from the store"
@@ -119,8 +144,8 @@ class Store:
 
     def staging(self, name: str) -> Path:
         """A fresh directory for work in progress."""
-        self._layers.sweep()
-        return self._layers.stage(name)
+        self.layers.sweep()
+        return self.layers.stage(name)
 
     def add_layer(self, upper: Path) -> str:
         """Publish an overlay upper directory as a layer; returns its diffID."""
@@ -129,13 +154,21 @@ class Store:
         except OSError as error:
             message = f"cannot read {upper}: {error}"
             raise errors.ImageError(message) from error
-        self._layers.publish(upper, diff_id)
-        with self._database.transaction() as db:
+        self.publish_layer(upper, diff_id, size)
+        return diff_id
+
+    def publish_layer(self, tree: Path, diff_id: str, size: int) -> None:
+        """Make a staged tree, known to be the layer ``diff_id``, one of the store's."""
+        self.layers.publish(tree, diff_id)
+        with self.database.transaction() as db:
             db.execute(
                 "INSERT INTO layers VALUES (?, ?, ?) ON CONFLICT (diff_id) DO NOTHING",
                 (diff_id, size, time.time()),
             )
-        return diff_id
+
+    def lease(self) -> contextlib.AbstractContextManager[None]:
+        """Nothing in the store is deleted until the block ends: for pulls, builds and loads."""
+        return self.layers.lease()
 
     # ------------------------------------------------------------------ images
 
@@ -157,41 +190,78 @@ class Store:
             created=moment,
             architecture=platforms.architecture_of_host(),
         )
-        image_id = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        self._blobs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        blob = self._blobs / image_id.removeprefix("sha256:")
-        if not blob.exists():
-            durable.write(blob, content)
+        image_id = self.blobs.put(content)
         complete = [str(reference.parse(tag)) for tag in tags]
-        with self._database.transaction() as db:
-            db.execute(
-                "INSERT INTO images VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (id) DO UPDATE SET recorded = excluded.recorded",
-                (
-                    image_id,
-                    content.decode(),
-                    json.dumps(list(layers)),
-                    self._size_of(layers),
-                    moment,
-                    time.time(),
-                ),
-            )
+        with self.database.transaction() as db:
+            self.record(db, image_id, content, image_config.from_json(content))
             for tag in complete:
-                _tag(db, tag, image_id)
+                self.record_tag(db, tag, image_id)
         image = self._by_id(image_id)
         assert image is not None
         return image
 
+    def record(
+        self,
+        db: sqlite3.Connection,
+        image_id: str,
+        content: bytes,
+        configuration: image_config.Configuration,
+    ) -> None:
+        """Write an image's record; its layers are published and its configuration is a blob."""
+        db.execute(
+            "INSERT INTO images VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET recorded = excluded.recorded",
+            (
+                image_id,
+                content.decode(),
+                json.dumps(list(configuration.layers)),
+                self._size_of(configuration.layers),
+                configuration.created,
+                time.time(),
+            ),
+        )
+
+    def record_tag(self, db: sqlite3.Connection, full: str, image_id: str) -> None:
+        """Let a complete reference name an image."""
+        db.execute(
+            "INSERT INTO tags VALUES (?, ?) ON CONFLICT (reference) DO UPDATE SET image = excluded.image",
+            (full, image_id),
+        )
+
+    # ------------------------------------------------------------------ to and from elsewhere
+
+    def adopt(
+        self, pulled: Pulled, tags: Sequence[str], report: Report, *, from_registry: bool = True
+    ) -> Image:
+        """Make an image of blobs that a pull or a load brought; unpacks its layers and tags it.
+
+        Tags with a digest record that digest only.  ``from_registry`` says that the tags' repositories
+        have the image, which ``Image.digests`` and later pushes tell.  Raises ``ImageError`` for what
+        is no image, ``HostileLayer``, ``DigestMismatch`` when a layer is not what the configuration
+        promises; then nothing is recorded.
+        """
+        with self.lease():
+            return adoption.adopt(self, pulled, tags, report, from_registry=from_registry)
+
+    def push_request(self, image: Image, repository: str) -> PushRequest:
+        """What a push of the image to a repository sends; packs layers that have no archive yet."""
+        with self.lease():
+            return shipment.push_request(self, image, repository)
+
+    def record_push(self, request: PushRequest, tags: Sequence[str]) -> None:
+        """The registry took it under these references: remember digest and origin."""
+        shipment.record_push(self, request, tuple(tags))
+
     def tag(self, name: str, image_id: str) -> None:
         """Let a reference name an image."""
-        with self._database.transaction() as db:
-            _tag(db, str(reference.parse(name)), image_id)
+        with self.database.transaction() as db:
+            self.record_tag(db, str(reference.parse(name)), image_id)
 
     def remove(self, name: str, *, force: bool = False) -> Sequence[str]:
         """Untag; delete when nothing names or uses the image any more."""
         image = self.get(name)
         said: list[str] = []
-        with self._database.transaction() as db:
+        with self.database.transaction() as db:
             user = db.execute(
                 "SELECT name FROM containers WHERE spec LIKE ? LIMIT 1", (f"%{image.id}%",)
             ).fetchone()
@@ -206,14 +276,14 @@ class Store:
                 db.execute("DELETE FROM images WHERE id = ?", (image.id,))
                 said.append(f"Deleted: {image.id}")
         if said and said[-1].startswith("Deleted"):
-            (self._blobs / image.id.removeprefix("sha256:")).unlink(missing_ok=True)
+            self.blobs.delete(image.id)
             said += self._collect(image.layers)
         return said
 
     def _collect(self, layers: Sequence[str]) -> Sequence[str]:
         """Delete those of ``layers`` that no image uses, and the cache entries that name them."""
         said = []
-        with self._database.transaction() as db:
+        with self.database.transaction() as db:
             used = {
                 layer
                 for row in db.execute("SELECT layers FROM images").fetchall()
@@ -224,7 +294,7 @@ class Store:
                 db.execute("DELETE FROM layers WHERE diff_id = ?", (layer,))
                 db.execute("DELETE FROM build_cache WHERE layers LIKE ?", (f"%{layer}%",))
         for layer in unused:
-            self._layers.delete(layer)
+            self.layers.delete(layer)
             said.append(f"Deleted: {layer}")
         return said
 
@@ -232,15 +302,15 @@ class Store:
 
     def cached(self, key: str) -> tuple[str, ...] | None:
         """What a build step with this key gave, if its layer is still there."""
-        row = self._database.row("SELECT layers FROM build_cache WHERE key = ?", (key,))
+        row = self.database.row("SELECT layers FROM build_cache WHERE key = ?", (key,))
         if row is None:
             return None
         layers = tuple(json.loads(row["layers"]))
-        return layers if all(self._layers.path(layer).is_dir() for layer in layers) else None
+        return layers if all(self.layers.path(layer).is_dir() for layer in layers) else None
 
     def remember(self, key: str, layers: tuple[str, ...]) -> None:
         """Record what a build step gave."""
-        with self._database.transaction() as db:
+        with self.database.transaction() as db:
             db.execute(
                 "INSERT INTO build_cache VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
                 " layers = excluded.layers, used = excluded.used",
@@ -254,16 +324,9 @@ class Store:
     def _size_of(self, layers: Sequence[str]) -> int:
         total = 0
         for layer in layers:
-            row = self._database.row("SELECT size FROM layers WHERE diff_id = ?", (layer,))
+            row = self.database.row("SELECT size FROM layers WHERE diff_id = ?", (layer,))
             total += row["size"] if row else 0
         return total
-
-
-def _tag(db: sqlite3.Connection, full: str, image_id: str) -> None:
-    db.execute(
-        "INSERT INTO tags VALUES (?, ?) ON CONFLICT (reference) DO UPDATE SET image = excluded.image",
-        (full, image_id),
-    )
 
 
 def _tags_named(name: str, image: Image) -> tuple[str, ...]:
@@ -275,15 +338,18 @@ def _tags_named(name: str, image: Image) -> tuple[str, ...]:
     return (full,) if full in image.tags else image.tags
 
 
-def _image_of(row: sqlite3.Row, tags: tuple[str, ...]) -> Image:
-    config, layers, history, created, architecture = image_config.from_json(row["config"].encode())
+def _image_of(row: sqlite3.Row, tags: tuple[str, ...], digests: tuple[str, ...]) -> Image:
+    content = image_config.from_json(row["config"].encode())
     return Image(
         id=row["id"],
-        config=config,
-        layers=layers,
+        config=content.config,
+        layers=content.layers,
         tags=tags,
-        history=history,
-        created=created,
-        architecture=architecture,
+        digests=digests,
+        history=content.history,
+        created=content.created,
+        os=content.os,
+        architecture=content.architecture,
+        variant=content.variant,
         size=row["size"],
     )

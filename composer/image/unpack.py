@@ -49,11 +49,14 @@ class Limits:
     headers: int = 1024 * 1024
 
 
-class _Reader(Protocol):
-    def read(self, size: int = -1, /) -> bytes: ...
+class Reader(Protocol):
+    """What archives are read from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most ``size`` bytes; none at the end."""
 
 
-def decompressed(stream: BinaryIO) -> _Reader:
+def decompressed(stream: Reader) -> Reader:
     """The plain tar of a stream that may be gzip, xz, bzip2 or zstd (told by its first bytes)."""
     head = stream.read(6)
     whole = _Prefixed(head, stream)
@@ -62,11 +65,11 @@ def decompressed(stream: BinaryIO) -> _Reader:
     if head.startswith(b"\xfd7zXZ\0"):
         import lzma
 
-        return cast("_Reader", lzma.LZMAFile(cast("BinaryIO", whole)))
+        return cast("Reader", lzma.LZMAFile(cast("BinaryIO", whole)))
     if head.startswith(b"BZh"):
         import bz2
 
-        return cast("_Reader", bz2.BZ2File(cast("BinaryIO", whole)))
+        return cast("Reader", bz2.BZ2File(cast("BinaryIO", whole)))
     if head.startswith(b"\x28\xb5\x2f\xfd"):
         return _Zstd(whole)
     return whole
@@ -75,7 +78,7 @@ def decompressed(stream: BinaryIO) -> _Reader:
 class _Prefixed:
     """A stream of which some bytes were read already."""
 
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+    def __init__(self, head: bytes, rest: Reader) -> None:
         self._head = head
         self._rest = rest
 
@@ -105,7 +108,7 @@ class _Prefixed:
 class _Gunzip:
     """gzip, member after member (RFC 1952); truncation is an error."""
 
-    def __init__(self, source: _Reader) -> None:
+    def __init__(self, source: Reader) -> None:
         self._source = source
         self._engine = zlib.decompressobj(wbits=31)
         self._pending = b""
@@ -140,7 +143,7 @@ class _Gunzip:
 class _Zstd:
     """zstd through its tool, which every distribution has and Python 3.11 lacks."""
 
-    def __init__(self, source: _Reader) -> None:
+    def __init__(self, source: Reader) -> None:
         import subprocess
         import threading
 
@@ -159,7 +162,7 @@ class _Zstd:
             raise errors.HostUnsupported(message, hint="Install the package zstd.") from error
         threading.Thread(target=self._feed, args=(source,), daemon=True).start()
 
-    def _feed(self, source: _Reader) -> None:
+    def _feed(self, source: Reader) -> None:
         assert self._tool.stdin is not None
         try:
             while data := source.read(_CHUNK):
@@ -179,7 +182,7 @@ class _Zstd:
 class _Hashing:
     """Counts and hashes what passes; refuses more than the limit."""
 
-    def __init__(self, source: _Reader, limit: int) -> None:
+    def __init__(self, source: Reader, limit: int) -> None:
         self._source = source
         self._limit = limit
         self._digest = hashlib.sha256()
@@ -203,8 +206,16 @@ class _Hashing:
         return f"sha256:{self._digest.hexdigest()}"
 
 
-def unpack(stream: BinaryIO, target: Path, *, limits: Limits = Limits()) -> str:
-    """Write the archive below ``target`` (an empty directory); returns the plain tar's digest.
+@attrs.frozen(kw_only=True)
+class Unpacked:
+    """What an archive held: the digest of the plain tar, and the bytes of its files."""
+
+    diff_id: str
+    size: int
+
+
+def unpack(stream: Reader, target: Path, *, limits: Limits = Limits()) -> Unpacked:
+    """Write the archive below ``target`` (an empty directory).
 
     Raises ``HostileLayer`` or ``ImageError``; what was written by then is the caller's to delete.
     """
@@ -224,7 +235,7 @@ def unpack(stream: BinaryIO, target: Path, *, limits: Limits = Limits()) -> str:
         raise errors.ImageError(message, hint="Is the disk full?") from error
     finally:
         os.close(root)
-    return source.digest
+    return Unpacked(diff_id=source.digest, size=writer.size)
 
 
 def _members(
@@ -247,6 +258,7 @@ class _Writer:
     def __init__(self, root: int) -> None:
         self._root = root
         self._directories: list[tuple[str, tarfile.TarInfo]] = []
+        self.size = 0
 
     def write(self, member: tarfile.TarInfo, content: Callable[[], BinaryIO | None]) -> None:
         header = _header_of(member)
@@ -352,6 +364,7 @@ class _Writer:
         try:
             source = content()
             while source is not None and (data := source.read(_CHUNK)):
+                self.size += len(data)
                 while data:
                     data = data[os.write(opened, data) :]
             os.fchown(opened, member.uid, member.gid)

@@ -38,6 +38,8 @@ class HistoryEntry:
     created: str
     created_by: str
     is_empty: bool = False
+    author: str = ""
+    comment: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -45,7 +47,8 @@ class Image:
     """One image of the store.
 
     ``id`` is the digest of its configuration (``sha256:...``), ``layers`` are the diffIDs, lowest
-    first, ``tags`` the references that name it (``docker.io/library/debian:bookworm-slim``).
+    first, ``tags`` the references that name it (``docker.io/library/debian:bookworm-slim``), and
+    ``digests`` those by which registries know it (``docker.io/library/debian@sha256:...``).
     ``size`` is the sum of its unpacked layers in bytes; ``created`` is RFC 3339.
     """
 
@@ -53,7 +56,10 @@ class Image:
     config: ImageConfig
     layers: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
     created: str = ""
+    os: str = "linux"
     architecture: str = "amd64"
+    variant: str = ""
     size: int = 0

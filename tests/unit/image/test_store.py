@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,21 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from composer import errors
-from composer.host.database import Database
-from composer.host.paths import Paths
 from composer.image import bootstrap, importer, pack, unpack
 from composer.image.store import Store
 from composer.model import reference
 from composer.model.image import ImageConfig
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    paths = Paths(tmp_path / "data", tmp_path / "run")
-    paths.make()
-    database = Database(paths.database)
-    yield Store(paths, database)
-    database.close()
 
 
 def layer_of(store: Store, **files: str) -> str:
@@ -145,7 +133,7 @@ def test_what_is_packed_unpacks_to_the_same(store: Store, tmp_path: Path) -> Non
     stream.seek(0)
     again = tmp_path / "again"
     again.mkdir()
-    assert unpack.unpack(stream, again) == pack.diff_id_of(tree)[0] == pack.diff_id_of(again)[0]
+    assert unpack.unpack(stream, again).diff_id == pack.diff_id_of(tree)[0] == pack.diff_id_of(again)[0]
     assert (again / "d/file").stat().st_nlink == 2
     assert os.getxattr(again / "d", "trusted.overlay.opaque") == b"y"
     stream.seek(0)
