@@ -9,8 +9,8 @@ import json
 import tarfile
 from collections.abc import Mapping, Sequence
 
-from composer.image import manifests
 from composer.image.store import Store
+from composer.model import manifest
 from composer.model.distribution import Descriptor, Pulled, Transfer
 
 
@@ -46,6 +46,10 @@ def config_of(layers: Sequence[bytes], **fields: object) -> bytes:
     ).encode()
 
 
+def part(descriptor: Descriptor) -> dict[str, object]:
+    return {"mediaType": descriptor.media_type, "digest": descriptor.digest, "size": descriptor.size}
+
+
 def put(store: Store, media_type: str, data: bytes) -> Descriptor:
     """The data as a blob, through a writer as a registry client does it."""
     descriptor = Descriptor(media_type=media_type, digest=digest_of(data), size=len(data))
@@ -58,22 +62,22 @@ def put(store: Store, media_type: str, data: bytes) -> Descriptor:
 def pulled(store: Store, *layers: bytes, config: bytes | None = None, index_digest: str = "") -> Pulled:
     """An image in the store's blobs, not adopted yet; layers are plain archives, kept as gzip."""
     content = config_of(layers) if config is None else config
-    described = put(store, manifests.DOCKER_CONFIG, content)
+    described = put(store, manifest.DOCKER_CONFIG, content)
     packed = tuple(
         put(store, "application/vnd.docker.image.rootfs.diff.tar.gzip", gzip.compress(layer, mtime=0))
         for layer in layers
     )
-    manifest = json.dumps(
+    document = json.dumps(
         {
             "schemaVersion": 2,
-            "mediaType": manifests.DOCKER_MANIFEST,
-            "config": manifests.to_tree(described),
-            "layers": [manifests.to_tree(layer) for layer in packed],
+            "mediaType": manifest.DOCKER_MANIFEST,
+            "config": part(described),
+            "layers": [part(layer) for layer in packed],
         },
         indent=3,
     ).encode()
     return Pulled(
-        manifest=put(store, manifests.DOCKER_MANIFEST, manifest),
+        manifest=put(store, manifest.DOCKER_MANIFEST, document),
         config=described,
         layers=packed,
         index_digest=index_digest,

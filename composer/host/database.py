@@ -82,6 +82,7 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX layer_blobs_by_layer ON layer_blobs(diff_id);
     CREATE TABLE origins (
         blob TEXT NOT NULL, repository TEXT NOT NULL, PRIMARY KEY (blob, repository));
+    ALTER TABLE tags ADD COLUMN moment REAL NOT NULL DEFAULT 0;
     """,
 )
 

@@ -8,7 +8,6 @@ nothing names, for the next collection; the same call made again finds them and 
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -17,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from composer import errors
 from composer.image import config as configs
-from composer.image import manifests, unpack
-from composer.model import reference
+from composer.image import unpack
+from composer.model import canonical, manifest, reference
 from composer.model.distribution import Descriptor, Pulled, Report, Transfer, TransferState
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def adopt(store: Store, pulled: Pulled, tags: Sequence[str], report: Report, *, 
 
 
 def _check(pulled: Pulled, configuration: Configuration) -> None:
-    if pulled.config.media_type not in manifests.CONFIGS:
+    if pulled.config.media_type not in manifest.CONFIGS:
         message = f"this is no container image: its configuration is {pulled.config.media_type[:80]!r}"
         raise errors.ImageError(message)
     if len(pulled.layers) != len(configuration.layers):
@@ -139,8 +138,8 @@ def record_manifest(db: sqlite3.Connection, pulled: Pulled) -> None:
             pulled.manifest.digest,
             pulled.config.digest,
             pulled.manifest.media_type,
-            json.dumps(manifests.to_tree(pulled.config)),
-            json.dumps([manifests.to_tree(layer) for layer in pulled.layers]),
+            canonical.to_json(pulled.config),
+            canonical.to_json(pulled.layers),
             pulled.index_digest,
             time.time(),
         ),

@@ -17,28 +17,19 @@ import errno
 import fcntl
 import hashlib
 import os
-import re
 import time
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from composer import errors
 from composer.host import durable
+from composer.model import manifest
 from composer.model.distribution import BlobWriter, Descriptor
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 _CHUNK = 1 << 20
 _STEP = 0.02
 _PATIENCE = 120.0
 """Seconds that a writer waits for another one whose part does not grow."""
-
-
-def hex_of(digest: str) -> str:
-    """The digest's digits; refuses everything else before a path is made of it."""
-    if not _DIGEST.fullmatch(digest):
-        message = f"not a digest: {digest[:100]!r}"
-        raise errors.ImageError(message, hint="Expected sha256: and 64 hexadecimal digits.")
-    return digest.removeprefix("sha256:")
 
 
 def digest_of(data: bytes) -> str:
@@ -60,7 +51,7 @@ class ContentStore:
 
     def path(self, digest: str) -> Path:
         """Where it lies (whether or not it is there)."""
-        return self._whole / hex_of(digest)
+        return self._whole / manifest.checked_digest(digest).removeprefix("sha256:")
 
     def open(self, digest: str) -> BinaryIO:
         """The blob for reading; raises ``StoreDamaged`` when it is not here."""
@@ -130,7 +121,7 @@ class ContentStore:
             names = os.listdir(self._whole)
         except FileNotFoundError:
             return []
-        return sorted(f"sha256:{name}" for name in names if _DIGEST.fullmatch(f"sha256:{name}"))
+        return sorted(f"sha256:{name}" for name in names if manifest.is_digest(f"sha256:{name}"))
 
     def delete(self, digest: str) -> int:
         """Remove a blob; returns the bytes that this freed."""

@@ -13,15 +13,13 @@ from typing import Any
 import attrs
 
 from composer import errors
+from composer.model import manifest
 from composer.model.image import HistoryEntry, ImageConfig
 from composer.model.quantity import Duration
 from composer.model.stack import Healthcheck
 
-LARGEST = 4 * 1024 * 1024
-"""Bytes of a configuration (manifests of that size are to be expected, distribution-spec 1.1)."""
-
-MOST_LAYERS = 500
-"""More cannot be mounted: overlayfs takes 500 lower directories (``OVL_MAX_STACK``)."""
+LARGEST = manifest.LARGEST
+"""Bytes of a configuration."""
 
 
 @attrs.frozen(kw_only=True)
@@ -122,8 +120,8 @@ def from_json(content: bytes) -> Configuration:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"the image configuration is malformed: {error}"
         raise errors.ImageError(message) from error
-    if len(layers) > MOST_LAYERS:
-        message = f"the image has {len(layers)} layers; {MOST_LAYERS} is the most"
+    if len(layers) > manifest.MOST_LAYERS:
+        message = f"the image has {len(layers)} layers; {manifest.MOST_LAYERS} is the most"
         raise errors.ImageError(message)
     return Configuration(config=config, layers=layers, history=history, **texts)
 

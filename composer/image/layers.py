@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from composer.host import durable, filelock
-from composer.image import blobs
+from composer.model import manifest
 
 _counter = itertools.count(1)
 _PATIENCE = 1800.0
@@ -65,11 +65,11 @@ class Layers:
     def diff_ids(self) -> list[str]:
         """The diffIDs of every ready layer."""
         names = os.listdir(self._root) if self._root.is_dir() else []
-        return sorted(f"sha256:{name}" for name in names if len(name) == 64 and name.isalnum())
+        return sorted(f"sha256:{name}" for name in names if manifest.is_digest(f"sha256:{name}"))
 
     def path(self, diff_id: str) -> Path:
         """Where a ready layer lies (whether or not it is there)."""
-        return self._root / blobs.hex_of(diff_id)
+        return self._root / manifest.checked_digest(diff_id).removeprefix("sha256:")
 
     def stage(self, name: str) -> Path:
         """A fresh staging directory of this process."""

@@ -7,14 +7,14 @@ kept and recorded, so the next push finds it.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from composer import errors
-from composer.image import adoption, blobs, manifests, pack
+from composer.image import adoption, blobs, pack
 from composer.image.gzipping import Gzip
-from composer.model import reference
+from composer.model import canonical, manifest, reference
 from composer.model.distribution import Descriptor, Pulled, PushRequest
+from composer.model.manifest import Manifest
 
 if TYPE_CHECKING:
     from composer.image.store import Store
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 def push_request(store: Store, image: Image, repository: str) -> PushRequest:
     """See ``Store.push_request``."""
     known = _recorded(store, image, repository)
-    if known is not None:
-        manifest, config, layers = known
-        content = store.blobs.read(manifest.digest, limit=manifests.LARGEST)
-        media_type = manifest.media_type
-    else:
+    if known is None:
         config = _config(store, image)
         layers = tuple(layer_blob(store, diff_id) for diff_id in image.layers)
-        content = manifests.manifest_json(config, layers)
-        media_type = manifests.OCI_MANIFEST
+        media_type = manifest.OCI_MANIFEST
+        content = manifest.to_json(Manifest(media_type=media_type, config=config, layers=layers))
         _remember(store, content, config, layers)
+    else:
+        described, config, layers = known
+        media_type = described.media_type
+        content = store.blobs.read(described.digest, limit=manifest.LARGEST)
     return PushRequest(
         manifest=content,
         media_type=media_type,
@@ -83,7 +83,7 @@ def _pack(store: Store, diff_id: str) -> Descriptor:
             )
             hint = "Pull or load the image again, or build it again if it was built here."
             raise errors.StoreDamaged(message, hint=hint)
-        descriptor = store.blobs.take(archive, manifests.OCI_LAYER_GZIP)
+        descriptor = store.blobs.take(archive, manifest.OCI_LAYER_GZIP)
     finally:
         store.discard(staged)
     with store.database.transaction() as db:
@@ -96,7 +96,7 @@ def _pack(store: Store, diff_id: str) -> Descriptor:
 
 def _config(store: Store, image: Image) -> Descriptor:
     return Descriptor(
-        media_type=manifests.OCI_CONFIG, digest=image.id, size=len(store.configuration_bytes(image))
+        media_type=manifest.OCI_CONFIG, digest=image.id, size=len(store.configuration_bytes(image))
     )
 
 
@@ -111,22 +111,20 @@ def _recorded(
         (f"{_name(repository)}@%", image.id),
     )
     for row in rows:
-        config = manifests.descriptor_of(json.loads(row["config"]))
-        layers = tuple(manifests.descriptor_of(layer) for layer in json.loads(row["layers"]))
+        config = canonical.from_json(Descriptor, row["config"])
+        layers = canonical.from_json(tuple[Descriptor, ...], row["layers"])
         if all(
             store.blobs.has(digest) for digest in (row["digest"], *(one.digest for one in (config, *layers)))
         ):
-            manifest = Descriptor(
-                media_type=row["media_type"], digest=row["digest"], size=store.blobs.size(row["digest"])
-            )
-            return manifest, config, layers
+            size = store.blobs.size(row["digest"])
+            return Descriptor(media_type=row["media_type"], digest=row["digest"], size=size), config, layers
     return None
 
 
 def _remember(store: Store, content: bytes, config: Descriptor, layers: tuple[Descriptor, ...]) -> None:
     digest = store.blobs.put(content)
     pulled = Pulled(
-        manifest=Descriptor(media_type=manifests.OCI_MANIFEST, digest=digest, size=len(content)),
+        manifest=Descriptor(media_type=manifest.OCI_MANIFEST, digest=digest, size=len(content)),
         config=config,
         layers=layers,
     )

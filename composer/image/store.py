@@ -81,6 +81,11 @@ class Store:
             row = self.database.row("SELECT image FROM tags WHERE reference = ?", (str(parsed),))
         return self._by_id(row["image"]) if row is not None else None
 
+    def named_at(self, name: str) -> float:
+        """When the reference was last pulled, built or tagged, in Unix seconds; 0 when never."""
+        row = self.database.row("SELECT moment FROM tags WHERE reference = ?", (str(reference.parse(name)),))
+        return float(row["moment"]) if row is not None else 0.0
+
     def get(self, name: str) -> Image:
         """As ``find``; raises ``ImageNotFound``."""
         found = self.find(name)
@@ -224,8 +229,9 @@ class Store:
     def record_tag(self, db: sqlite3.Connection, full: str, image_id: str) -> None:
         """Let a complete reference name an image."""
         db.execute(
-            "INSERT INTO tags VALUES (?, ?) ON CONFLICT (reference) DO UPDATE SET image = excluded.image",
-            (full, image_id),
+            "INSERT INTO tags VALUES (?, ?, ?) ON CONFLICT (reference) DO UPDATE SET"
+            " image = excluded.image, moment = excluded.moment",
+            (full, image_id, time.time()),
         )
 
     # ------------------------------------------------------------------ to and from elsewhere

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from composer import errors
+from composer.image.blobs import ContentStore
 from composer.model.distribution import Blobs, Descriptor
 from tests.fakes.blobs import FakeBlobs
 
-MAKERS: dict[str, Callable[[Path], Blobs]] = {"fake": FakeBlobs}
+MAKERS: dict[str, Callable[[Path], Blobs]] = {"fake": FakeBlobs, "store": ContentStore}
 """For each implementation how it is opened on an empty directory; opening twice gives the same content."""
 
 CONTENT = bytes(range(256)) * 4

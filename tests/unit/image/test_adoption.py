@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from composer import errors
-from composer.image import manifests, pack
+from composer.image import pack
 from composer.image.store import Store
+from composer.model import manifest
 from composer.model.distribution import Descriptor, Transfer, TransferState
 from composer.model.image import ImageConfig
 from tests import images
@@ -47,7 +48,7 @@ def test_it_goes_out_as_it_came(store: Store) -> None:
     image = store.adopt(pulled, ["registry.example/app:1"], images.ignore)
     request = store.push_request(image, "registry.example/copy")
     assert f"sha256:{hashlib.sha256(request.manifest).hexdigest()}" == pulled.manifest.digest
-    assert request.media_type == manifests.DOCKER_MANIFEST
+    assert request.media_type == manifest.DOCKER_MANIFEST
     assert request.layers == pulled.layers
     assert request.origins == {layer.digest: "app" for layer in pulled.layers}
     assert store.push_request(image, "elsewhere.example/copy").origins == {}
@@ -70,8 +71,8 @@ def test_what_was_made_here_goes_out_with_a_stable_digest(store: Store, tmp_path
     second = store.push_request(image, "mine")
     assert first == second
     assert first.layers[0].digest == pulled.layers[0].digest
-    document = manifests.parse(first.manifest, first.media_type)
-    assert isinstance(document, manifests.Manifest)
+    document = manifest.parse(first.manifest, first.media_type)
+    assert isinstance(document, manifest.Manifest)
     assert document.config.digest == image.id
     assert store.blobs.size(image.id) == document.config.size
     packed = store.blobs.path(first.layers[1].digest).read_bytes()

@@ -98,7 +98,7 @@ def test_more_than_was_announced_is_refused(tmp_path: Path) -> None:
 def test_no_path_is_made_of_what_is_no_digest(digest: str, tmp_path: Path) -> None:
     store = ContentStore(tmp_path)
     for use in (store.has, store.path, store.open, lambda text: store.writer(described(b"", digest=text))):
-        with pytest.raises(errors.ImageError, match="not a digest"):
+        with pytest.raises(errors.ImageError, match="not a SHA-256"):
             use(digest)
 
 
