@@ -5,6 +5,7 @@ from __future__ import annotations
 VERBS = {
     "build": "Build the images of services",
     "config": "Check the stack file and show it in canonical form",
+    "container": "Work with single containers: run, ls, inspect, stop, rm, cp, ...",
     "down": "Stop and remove containers and networks",
     "events": "Stream container events",
     "exec": "Run a command in a running container",

@@ -59,10 +59,16 @@ def observe_containers(drivers: Drivers, stack: str) -> Observed:
         addresses.setdefault(endpoint.container_id, {})[endpoint.network] = endpoint.address
     return Observed(
         containers=tuple(
-            _container(drivers, record, frozenset(addresses.get(record.id, ())), addresses.get(record.id, {}))
-            for record in records
+            observed_container(drivers, record, addresses.get(record.id, {})) for record in records
         )
     )
+
+
+def observed_container(
+    drivers: Drivers, record: ContainerRecord, addresses: Mapping[str, str]
+) -> ObservedContainer:
+    """One container, as ``observe_containers`` sees it; ``addresses`` are those it has been leased."""
+    return _container(drivers, record, frozenset(addresses), addresses)
 
 
 def _images(drivers: Drivers, references: Iterable[str]) -> Mapping[str, str]:

@@ -86,8 +86,9 @@ def _is_exhausted(container: ObservedContainer) -> bool:
     return bool(bound) and container.restart_count >= bound
 
 
-def status_sentence(container: ObservedContainer, now: float) -> str:
+def status_sentence(container: ObservedContainer, now: float | None = None) -> str:
     """``Up 3 seconds (healthy)``, ``Exited (1) 5 minutes ago``, ``Created``, ..."""
+    now = time.time() if now is None else now
     word = state_word(container)
     if word == "running":
         health = {

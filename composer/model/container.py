@@ -114,6 +114,7 @@ class ContainerSpec:
     annotations: Mapping[str, str] = attrs.field(factory=dict)
     volumes_from: tuple[str, ...] = ()
     logging: Logging | None = None
+    auto_remove: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -16,7 +16,7 @@ import trio
 from composer import errors
 from composer.model.quantity import Duration
 from composer.planner import desired, reconcile, teardown
-from composer.supervisor import loading
+from composer.supervisor import byhand, loading
 from composer.supervisor.control import Command, Ending, Request
 from composer.supervisor.converge import is_empty
 from composer.supervisor.watch import signal_number
@@ -51,6 +51,7 @@ class Commands:
         self._watch = watch
         self._journal = journal
         self._loader = loader
+        self._by_hand = byhand.ByHand(drivers, watch, self._refuse_when_ending)
         self.is_ending = False
 
     def table(self) -> dict[str, Command]:
@@ -70,6 +71,7 @@ class Commands:
             "wait": Command(handler=self._wait, ends_with_client=True),
             "wait_any": Command(handler=self._wait_any, ends_with_client=True),
             "events": Command(handler=self._events, ends_with_client=True),
+            **self._by_hand.table(),
         }
 
     # ------------------------------------------------------------------ the stack

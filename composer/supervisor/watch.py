@@ -307,8 +307,11 @@ class Watch:
 
     # ------------------------------------------------------------------ stop
 
-    async def stop(self, container_id: str, grace: float | None) -> None:
-        """Stop signal, grace, SIGKILL; returns when the process is gone and settled."""
+    async def stop(self, container_id: str, grace: float | None, number: int | None = None) -> None:
+        """Stop signal (``number`` instead of its own), grace, SIGKILL; returns when it is gone and settled.
+
+        An infinite grace waits for the end however long it takes.
+        """
         record = self._drivers.records.container(container_id)
         if record is None:
             return
@@ -323,7 +326,7 @@ class Watch:
                 await self._in_thread(self._ends, partial(self._clean_dead, record))
                 return
             self._end_probing(watched)
-            number = self._stop_signal(record.spec)
+            number = self._stop_signal(record.spec) if number is None else number
             seconds = record.spec.stop_grace_period / 1e9 if grace is None else grace
             self._journal.emit(container_id, record.spec, "kill", {"signal": str(int(number))})
             await self._signal_and_wait(watched, number, seconds)
