@@ -47,6 +47,7 @@ def observe(drivers: Drivers, stack: str, references: Iterable[str] = ()) -> Obs
             for name, state in sorted(networks.items())
         },
         volumes=drivers.volumes.observe(stack),
+        every_volume=drivers.records.volume_names(),
         images=_images(drivers, references),
     )
 

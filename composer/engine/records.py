@@ -23,6 +23,7 @@ from composer import errors
 from composer.model import canonical, names
 from composer.model.container import ContainerSpec, Health, VolumeSpec, Wish
 from composer.model.protocols import ProcessIdentity
+from composer.model.stack import MountKind
 
 if TYPE_CHECKING:
     import sqlite3
@@ -258,6 +259,18 @@ class Records:
         )
         return tuple(self._container_of(row) for row in rows)
 
+    def containers_with_volume(self, volume: str) -> tuple[ContainerRecord, ...]:
+        """Complete containers of any stack that mount a named volume."""
+        rows = self._database.rows(
+            "SELECT * FROM containers WHERE phase = 'ready' AND instr(spec, ?)", (json.dumps(volume),)
+        )
+        found = map(self._container_of, rows)
+        return tuple(
+            record
+            for record in found
+            if any(mount.kind is MountKind.VOLUME and mount.source == volume for mount in record.spec.mounts)
+        )
+
     def _update(self, container_id: str, **values: object) -> None:
         assignments = ", ".join(f"{column} = ?" for column in values)
         with self._database.transaction() as db:
@@ -310,6 +323,15 @@ class Records:
         """The volumes of a stack by name."""
         rows = self._database.rows("SELECT spec FROM volumes WHERE stack = ? ORDER BY name", (stack,))
         return tuple(canonical.from_json(VolumeSpec, row["spec"]) for row in rows)
+
+    def volume(self, name: str) -> VolumeSpec | None:
+        """The record of one volume, of whatever stack."""
+        row = self._database.row("SELECT spec FROM volumes WHERE name = ?", (name,))
+        return canonical.from_json(VolumeSpec, row["spec"]) if row else None
+
+    def volume_names(self) -> frozenset[str]:
+        """The names of every volume of the store."""
+        return frozenset(row["name"] for row in self._database.rows("SELECT name FROM volumes"))
 
     # ------------------------------------------------------------------ operations in flight
 

@@ -163,6 +163,7 @@ class BindMount:
     With ``layers`` the source is below the tree that these layers of an image make together (lowest
     first), and the mount is read-only.  With ``peer`` it is a path in the mount namespace of that
     process.  ``is_held`` says that the source is a descriptor of ours, which means nothing elsewhere.
+    ``flags`` are further words of mount(8) (``nosuid``, ``nodev``, ``noexec``).
     """
 
     source: Path
@@ -173,6 +174,7 @@ class BindMount:
     read_only: bool = False
     propagation: str = ""
     recursive: str = ""
+    flags: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -208,12 +208,8 @@ class _Reconciliation:
                 self._networks[spec.name] = self._draft.add(CreateNetwork(spec=spec), change, [removed])
 
     def _plan_volumes(self) -> None:
-        used = {
-            mount.source
-            for name in self._users
-            for mount in self._stack.services[name].mounts
-            if mount.kind is MountKind.VOLUME and mount.source
-        }
+        used = self._used_volumes()
+        self._refuse_missing_volumes(used)
         for spec in desired.volume_specs(self._stack):
             if spec.key not in used:
                 continue
@@ -225,7 +221,27 @@ class _Reconciliation:
                 self._draft.warn(f"volume {spec.name} is made again, empty: {there.damage}")
                 self._volumes[spec.name] = self._draft.add(CreateVolume(spec=spec), there.damage)
             elif there.spec != spec:
-                self._draft.warn(f"volume {spec.name} is kept as it was made; its new labels are not applied")
+                what = "labels" if there.spec.options == spec.options else "driver_opts"
+                self._draft.warn(f"volume {spec.name} is kept as it was made; its new {what} are not applied")
+
+    def _refuse_missing_volumes(self, used: frozenset[str]) -> None:
+        """External volumes are somebody else's to make."""
+        missing = sorted(
+            definition.name
+            for key, definition in self._stack.volumes.items()
+            if definition.external and key in used and definition.name not in self._observed.every_volume
+        )
+        if missing:
+            message = f"external volume {', '.join(missing)} not found"
+            raise errors.OperationFailed(message, hint=f"Make it: `composer volume create {missing[0]}`.")
+
+    def _used_volumes(self) -> frozenset[str]:
+        return frozenset(
+            mount.source
+            for name in self._users
+            for mount in self._stack.services[name].mounts
+            if mount.kind is MountKind.VOLUME and mount.source
+        )
 
     # ------------------------------------------------------------------ what goes
 

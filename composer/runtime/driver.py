@@ -243,6 +243,7 @@ class OciRuntime:
                     read_only=bind.read_only,
                     propagation=bind.propagation,
                     recursive=bind.recursive,
+                    flags=bind.flags,
                 )
             )
         for file in request.spec.files:
@@ -565,14 +566,23 @@ def _stage(request: ContainerRequest, bundle: Path) -> dict[str, Path]:
             path.mkdir(mode=0o700, exist_ok=True)
             mounts.bind_from(bind.peer, str(bind.source), path)
             found[bind.target] = path
-        elif bind.is_held:
-            if bind.source.is_dir():
-                path.mkdir(mode=0o700, exist_ok=True)
-            else:
-                path.touch()
+        elif bind.is_held or bind.recursive == "disabled":
+            # crun 1.8 takes what is mounted below along, whether asked to or not.
+            _mount_point_like(bind.source, path)
             mounts.bind(bind.source, path)
             found[bind.target] = path
+        elif bind.propagation in ("shared", "rshared"):
+            _mount_point_like(bind.source, path)
+            mounts.bind_outside(str(bind.source), path)
+            found[bind.target] = path
     return found
+
+
+def _mount_point_like(source: Path, path: Path) -> None:
+    if source.is_dir():
+        path.mkdir(mode=0o700, exist_ok=True)
+    else:
+        path.touch()
 
 
 def _below(tree: Path, subpath: str, name: str) -> Path:
