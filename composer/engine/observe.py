@@ -114,6 +114,7 @@ def _container(
         restart_count=record.restart_count,
         health=record.health if is_running else Health.NONE,
         is_monitored=now.is_monitored,
+        is_paused=now.is_paused,
         attached={name: addresses[name] for name in sorted(links) if name in addresses},
         ports=drivers.network.published(record.id) if record.spec.ports else (),
     )

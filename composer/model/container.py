@@ -199,6 +199,7 @@ class ObservedContainer:
     restart_count: int = 0
     health: Health = Health.NONE
     is_monitored: bool = True
+    is_paused: bool = False
     attached: Mapping[str, str] = attrs.field(factory=dict)
     ports: tuple[PublishedPort, ...] = ()
 

@@ -45,14 +45,24 @@ from composer.planner.fate import Fate, Removal, Verdict
 
 @attrs.frozen(kw_only=True)
 class UpOptions:
-    """What ``up`` was asked for.  ``services`` empty means all; ``timeout`` overrides grace periods."""
+    """What ``up`` was asked for.
+
+    ``services`` empty means all; ``timeout`` overrides grace periods.  ``no_build`` fails where an image
+    is missing; ``no_recreate`` keeps containers that are not what the file says any more;
+    ``always_recreate_deps`` makes what the named services need again; ``ignore_orphans`` does not speak
+    of them.
+    """
 
     services: tuple[str, ...] = ()
     build: bool = False
+    no_build: bool = False
     force_recreate: bool = False
+    always_recreate_deps: bool = False
+    no_recreate: bool = False
     no_deps: bool = False
     scale: Mapping[str, int] = attrs.field(factory=dict)
     remove_orphans: bool = False
+    ignore_orphans: bool = False
     timeout: Duration | None = None
     start: bool = True
     wait: bool = False
@@ -128,8 +138,8 @@ class _Reconciliation:
             return self._draft.plan(is_final=False)
         wanted = fate.Wanted(
             selected=self._selected,
-            chosen=self._chosen,
-            force_recreate=self._options.force_recreate,
+            recreated=self._recreated(),
+            no_recreate=self._options.no_recreate,
             scale=self._options.scale,
             replaced_networks=self._replaced,
         )
@@ -149,6 +159,15 @@ class _Reconciliation:
             self._plan_waiting()
         return self._draft.plan()
 
+    def _recreated(self) -> frozenset[str]:
+        """The services whose containers are made again though nothing changed."""
+        found: frozenset[str] = frozenset()
+        if self._options.force_recreate:
+            found |= self._chosen
+        if self._options.always_recreate_deps:
+            found |= self._selected - self._chosen
+        return found
+
     @property
     def _users(self) -> frozenset[str]:
         """The services whose images, networks and volumes are needed."""
@@ -165,7 +184,7 @@ class _Reconciliation:
             is_there = reference in self._observed.images
             if builder is None or builder.build is None or reference in self._builds:
                 continue
-            if is_there and not self._options.build:
+            if (is_there and not self._options.build) or self._options.no_build:
                 continue
             cause = "a build was asked for" if is_there else "the image is missing"
             operation = BuildImage(service=builder.name, image=reference, build=builder.build)
@@ -249,6 +268,8 @@ class _Reconciliation:
         orphans = fate.orphans_of(self._stack, self._observed)
         if self._options.remove_orphans or not orphans:
             return orphans
+        if self._options.ignore_orphans:
+            return ()
         names = ", ".join(removal.container.name for removal in orphans)
         self._draft.warn(
             f"orphan containers ({names}) belong to no service of this stack; --remove-orphans removes them"

@@ -276,7 +276,8 @@ async def _supervise(
         check = trio.Event()
 
         def answered(command: str) -> None:
-            if command in {"up", "down", "remove_one_off", "run"} or command.startswith(byhand.PREFIX):
+            is_ending = command in {"up", "down", "rm", "remove_one_off", "run"}
+            if is_ending or command.startswith(byhand.PREFIX):
                 check.set()
 
         nursery.start_soon(_end_on_signal, nursery.cancel_scope)
