@@ -37,7 +37,10 @@ def beat_of(stack: object) -> str:
 def test_create_starts_nothing_and_start_does(store: Store) -> None:
     stack = store.stack("create", TWO)
     stack.ok("create")
-    assert {name: row["State"] for name, row in stack.rows().items()} == {"db-1": "created", "web-1": "created"}
+    assert {name: row["State"] for name, row in stack.rows().items()} == {
+        "db-1": "created",
+        "web-1": "created",
+    }
     stack.ok("start")
     assert {row["State"] for row in stack.rows().values()} == {"running"}
     stack.ok("down")
@@ -91,7 +94,9 @@ def test_scale_port_ls_volumes_rm(store: Store) -> None:
     stack.ok("up", "-d")
     stack.ok("scale", "web=3")
     assert sorted(stack.rows()) == ["db-1", "web-1", "web-2", "web-3"]
-    published = {row["PublishedPort"] for row in stack.rows()["web-2"]["Publishers"] if row["TargetPort"] == 80}
+    published = {
+        row["PublishedPort"] for row in stack.rows()["web-2"]["Publishers"] if row["TargetPort"] == 80
+    }
     assert stack.ok("port", "--index", "2", "web", "80") == f"127.0.0.1:{published.pop()}\n"
     listed = {row["Name"]: row for row in json.loads(stack.ok("ls", "--format", "json"))}
     assert listed[stack.name]["Status"] == "running(4)"
