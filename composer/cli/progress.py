@@ -27,8 +27,6 @@ _WORDS = {
     "start": ("Starting", "Started"),
     "wait": ("Waiting", "Ready"),
     "stop": ("Stopping", "Stopped"),
-    "pause": ("Pausing", "Paused"),
-    "unpause": ("Unpausing", "Unpaused"),
     "remove": ("Removing", "Removed"),
     "repair": ("Repairing", "Repaired"),
     "reconnect": ("Reconnecting", "Reconnected"),

@@ -134,9 +134,8 @@ class Containers:
             name = mount.source
             if not name:
                 name = drivers.volumes.anonymous(container_id, mount)
-                volume = VolumeSpec(stack=spec.stack, key="", name=name, labels=mount.labels)
-                drivers.volumes.create(volume)
-            if not mount.nocopy and not mount.subpath and not drivers.volumes.is_mounted(name):
+                drivers.volumes.create(VolumeSpec(stack=spec.stack, key="", name=name))
+            if not mount.nocopy and not mount.subpath:
                 drivers.volumes.fill_from_image(name, mount.target, layers, container_id)
 
     # ------------------------------------------------------------------ start

@@ -8,10 +8,8 @@ failure is kept; the caller reports the first and counts the others.
 from __future__ import annotations
 
 import enum
-import math
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import attrs
@@ -19,7 +17,6 @@ import trio
 
 from composer import errors
 from composer.model import events
-from composer.model.plan import AwaitCondition
 
 if TYPE_CHECKING:
     from composer.model.events import EventSink
@@ -50,19 +47,13 @@ class Failure:
 
 
 async def run_plan(
-    plan: Plan,
-    perform: Perform,
-    say: EventSink,
-    *,
-    on_failure: OnFailure = OnFailure.SKIP_DEPENDENTS,
-    at_once: float = math.inf,
+    plan: Plan, perform: Perform, say: EventSink, *, on_failure: OnFailure = OnFailure.SKIP_DEPENDENTS
 ) -> tuple[Failure, ...]:
-    """Perform every step, ``at_once`` at most at a time; return the failures in the order they happened.
+    """Perform every step; return the failures in the order they happened.
 
-    Waiting for a condition is no work: it takes nobody's place.  Cancellation stops the steps under way
-    (each is atomic to it) and begins no others.
+    Cancellation stops the steps under way (each is atomic to it) and begins no others.
     """
-    run = _Run(perform, say, on_failure, trio.CapacityLimiter(at_once))
+    run = _Run(perform, say, on_failure)
     finished = {step.id: trio.Event() for step in plan.steps}
     async with trio.open_nursery() as nursery:
         for step in plan.steps:
@@ -73,11 +64,8 @@ async def run_plan(
 class _Run:
     """What the tasks of one run share."""
 
-    def __init__(
-        self, perform: Perform, say: EventSink, on_failure: OnFailure, slots: trio.CapacityLimiter
-    ) -> None:
+    def __init__(self, perform: Perform, say: EventSink, on_failure: OnFailure) -> None:
         self._perform = perform
-        self._slots = slots
         self._say = say
         self._on_failure = on_failure
         self._outcomes: dict[int, _Outcome] = {}
@@ -86,8 +74,7 @@ class _Run:
     async def perform_in_turn(self, step: Step, finished: dict[int, trio.Event]) -> None:
         for needed in step.after:
             await finished[needed].wait()
-        async with nullcontext() if isinstance(step.operation, AwaitCondition) else self._slots:
-            self._outcomes[step.id] = await self._outcome_of(step)
+        self._outcomes[step.id] = await self._outcome_of(step)
         finished[step.id].set()
 
     async def _outcome_of(self, step: Step) -> _Outcome:
