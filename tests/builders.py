@@ -173,6 +173,10 @@ class World:
                             pid=0,
                             attached={},
                         )
+            case operations.PauseContainer(name=name):
+                self.change(name, is_paused=True)
+            case operations.UnpauseContainer(name=name):
+                self.change(name, is_paused=False)
             case operations.RemoveContainer(id=identity):
                 running = [
                     one.name for one in self.observed.containers if one.id == identity and one.is_running

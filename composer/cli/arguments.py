@@ -32,8 +32,12 @@ _WITH_VALUE = frozenset(
         "--env-file",
         "--progress",
         "--ansi",
+        "--parallel",
     }
 )
+
+
+_BOOLEANS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -55,9 +59,82 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
 
+    def parse_known_args(  # type: ignore[override]
+        self, args: list[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As argparse, but a flag may say its value (``--orphans=false``), as Docker's flags may."""
+        words, denied = self._flags_settled(sys.argv[1:] if args is None else args)
+        parsed, rest = super().parse_known_args(words, namespace)
+        for destination in denied:
+            setattr(parsed, destination, False)
+        return parsed, rest
+
+    def _flags_settled(self, words: list[str]) -> tuple[list[str], list[str]]:
+        """The words without values of flags, and the flags that are false; a command's own are left."""
+        settled: list[str] = []
+        denied: list[str] = []
+        position = 0
+        while position < len(words):
+            word = words[position]
+            if word == "--" or (self.takes_a_command and not (word.startswith("-") and word != "-")):
+                break
+            name, has_value, value = word.partition("=")
+            action = self._option_string_actions.get(name)
+            settled.append(word)
+            if action is not None and action.nargs is None and not has_value:
+                settled += words[position + 1 : position + 2]
+                position += 1
+            elif action is not None and action.nargs == 0 and value.lower() in _BOOLEANS:
+                settled.pop()
+                if _BOOLEANS[value.lower()]:
+                    settled.append(name)
+                else:
+                    denied.append(action.dest)
+            position += 1
+        return settled + words[position:], denied
+
+    @property
+    def takes_a_command(self) -> bool:
+        """Whether everything after a certain word is not ours to read."""
+        return any(action.nargs == argparse.REMAINDER for action in self._get_positional_actions())
+
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse found wrong."""
-        raise errors.UsageError(message, hint=f"See `{self.prog} --help`.")
+        """Raise what argparse found wrong; an unknown option comes with the one that was meant."""
+        hint = f"See `{self.prog} --help`."
+        _, is_unknown, words = message.partition("unrecognized arguments: ")
+        option = words.split(" ")[0].partition("=")[0]
+        if is_unknown and option.startswith("-"):
+            import difflib
+
+            message = f"unknown option {option}"
+            near = difflib.get_close_matches(option, self._option_string_actions, n=1)
+            hint = f"Did you mean {near[0]}?" if near else hint
+        raise errors.UsageError(message, hint=hint)
+
+
+class WithoutEffect(argparse.Action):
+    """An option that Docker Compose has and that can change nothing here: accepted, and said so.
+
+    ``why`` completes the sentence "``--option`` has no effect: ...".
+    """
+
+    def __init__(
+        self, option_strings: list[str], dest: str, *, why: str, takes_value: bool = False, **_: object
+    ) -> None:
+        nargs = None if takes_value else 0
+        super().__init__(option_strings, dest, nargs=nargs, default=False, help=f"accepted: {why}")
+        self._why = why
+
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        _values: object,
+        option_string: str | None = None,
+    ) -> None:
+        """Remember what is to be said."""
+        said = getattr(namespace, "without_effect", [])
+        namespace.without_effect = [*said, f"{option_string} has no effect: {self._why}"]
 
 
 def split(argv: list[str]) -> tuple[list[str], str, list[str]]:
@@ -109,8 +186,45 @@ def root_parser() -> Parser:
         default=ansi if ansi in ANSI_MODES else "auto",
         help="when to use colours and cursor movement",
     )
+    limit = os.environ.get("COMPOSE_PARALLEL_LIMIT", "")
+    add(
+        "--parallel",
+        type=int,
+        default=int(limit) if limit.lstrip("-").isdecimal() else -1,
+        metavar="N",
+        help="at most so many steps at once; -1 is no limit",
+    )
+    add("--dry-run", action="store_true", help="show what would be done; change nothing")
+    add(
+        "--all-resources",
+        action=WithoutEffect,
+        why="networks and volumes are made when a service uses them",
+    )
+    add("--verbose", action="store_true", help="also show when steps begin, and why")
+    add(
+        "--compatibility",
+        action=WithoutEffect,
+        why="names keep their hyphens, as with Docker Compose v2",
+    )
     add("-v", "--version", action="store_true", help="show the version")
     return parser
+
+
+def add_dry_run(parser: argparse.ArgumentParser) -> None:
+    """``--dry-run`` after the verb means the same as before it."""
+    parser.add_argument("--dry-run", action="store_true", help="show what would be done; change nothing")
+
+
+def add_index(parser: argparse.ArgumentParser) -> None:
+    """``--index``: which container of a service that has several."""
+    parser.add_argument("--index", type=int, default=0, metavar="N", help="which container of the service")
+
+
+def add_format(parser: argparse.ArgumentParser, *, default: str = "table") -> None:
+    """``--format``: ``table``, ``json``, ``table TEMPLATE`` or a Go template (``cli.template``)."""
+    parser.add_argument(
+        "--format", default=default, metavar="FORMAT", help="table, json, or a template: '{{.Name}}'"
+    )
 
 
 def add_services(parser: argparse.ArgumentParser) -> None:
@@ -145,25 +259,69 @@ def add_process(parser: argparse.ArgumentParser) -> None:
 
 def add_command(parser: argparse.ArgumentParser) -> None:
     """``SERVICE COMMAND ARGS...``: everything after the service is the command's."""
-    parser.add_argument("service", metavar="SERVICE")
-    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
+    parser.add_argument("service", metavar="SERVICE", help="the service")
+    parser.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="what to run")
 
 
 def add_reconciliation(parser: argparse.ArgumentParser) -> None:
-    """What ``up`` and ``plan`` may be asked for."""
+    """What ``up``, ``create`` and ``plan`` may be asked for."""
     add = parser.add_argument
-    add("--build", action="store_true", help="build images first, also when they exist")
+    building = parser.add_mutually_exclusive_group()
+    building.add_argument("--build", action="store_true", help="build images first, also when they exist")
+    building.add_argument("--no-build", action="store_true", help="fail where an image is missing")
     add("--force-recreate", action="store_true", help="make containers again even if nothing changed")
+    add("--no-recreate", action="store_true", help="keep containers that exist, whatever changed")
+    add(
+        "--always-recreate-deps",
+        action="store_true",
+        help="make containers that the named services need again, too",
+    )
     add("--no-deps", action="store_true", help="leave the services that these need alone")
     add("--remove-orphans", action="store_true", help="remove containers of services not in the file")
-    add(
+    add_scale(parser)
+
+
+def add_scale(parser: argparse.ArgumentParser) -> None:
+    """``--scale``."""
+    parser.add_argument(
         "--scale",
         action="append",
         default=[],
-        type=_replicas,
+        type=replicas,
         metavar="SERVICE=N",
         help="how many containers of a service",
     )
+
+
+def add_pulling(parser: argparse.ArgumentParser) -> None:
+    """When images are fetched."""
+    add = parser.add_argument
+    add(
+        "--pull",
+        choices=("always", "missing", "never", "build", "policy"),
+        default=None,
+        metavar="WHEN",
+        help="fetch images: always, missing, never, or as the file says (policy)",
+    )
+    add("--quiet-pull", action="store_true", help="no progress of pulls")
+
+
+def add_yes(parser: argparse.ArgumentParser) -> None:
+    """``-y``: composer asks nothing here."""
+    parser.add_argument("-y", "--yes", action=WithoutEffect, why="nothing is asked")
+
+
+def check_reconciliation(options: argparse.Namespace) -> None:
+    """Raise ``UsageError`` for what excludes each other, as Docker Compose words it."""
+    if options.no_recreate and options.force_recreate:
+        raise errors.UsageError("--force-recreate and --no-recreate are incompatible")
+    if options.no_recreate and options.always_recreate_deps:
+        raise errors.UsageError("--always-recreate-deps and --no-recreate are incompatible")
+
+
+def is_set(name: str) -> bool:
+    """Whether an environment variable says yes, as Go's ``strconv.ParseBool`` reads it."""
+    return os.environ.get(name, "") in {"1", "t", "T", "TRUE", "true", "True"}
 
 
 def key_values(pairs: list[str]) -> dict[str, str]:
@@ -196,7 +354,8 @@ def _seconds(text: str) -> int:
 _seconds.__name__ = "number of seconds"
 
 
-def _replicas(text: str) -> tuple[str, int]:
+def replicas(text: str) -> tuple[str, int]:
+    """``SERVICE=N``."""
     service, _, count = text.partition("=")
     if not service or not count.isdecimal():
         message = f"{text!r} is not SERVICE=NUMBER"

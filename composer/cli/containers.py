@@ -11,7 +11,27 @@ from composer.cli import table
 Row = dict[str, object]
 
 ACTIVE = frozenset({"running", "restarting"})
+ALIVE = ACTIVE | {"paused"}
 HEADER = ("NAME", "IMAGE", "COMMAND", "SERVICE", "CREATED", "STATUS", "PORTS")
+
+HEADERS = {
+    **{name: name.upper() for name in ("ID", "Name", "Names", "Image", "Command", "Service", "Project")},
+    **{
+        name: name.upper()
+        for name in ("State", "Status", "Health", "Labels", "Networks", "Ports", "Addresses")
+    },
+    "CreatedAt": "CREATED AT",
+    "RunningFor": "CREATED",
+    "ExitCode": "EXIT CODE",
+    "ImageID": "IMAGE ID",
+    "Pid": "PID",
+    "Publishers": "PUBLISHERS",
+    "RestartCount": "RESTARTS",
+    "OneOff": "ONE-OFF",
+}
+"""What templates of ``ps`` may name, and the column's heading."""
+
+DEFAULT = "{{.Name}}\t{{.Image}}\t{{.Command}}\t{{.Service}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}"
 
 _COMMAND_WIDTH = 20
 
@@ -38,7 +58,7 @@ def chosen(
         if (not services or row["Service"] in services)
         and (everything or not row.get("OneOff"))
         and (not statuses or row["State"] in statuses)
-        and (everything or statuses or row["State"] in ACTIVE)
+        and (everything or statuses or row["State"] in ALIVE)
     ]
 
 
@@ -58,7 +78,7 @@ def running_container(rows: Iterable[Row], service: str, index: int) -> Row:
     members = [row for row in rows if row["Service"] == service and not row.get("OneOff")]
     if index:
         members = [row for row in members if str(row["Name"]).endswith(f"-{index}")]
-    running = [row for row in members if row["State"] == "running"]
+    running = [row for row in members if row["State"] in ("running", "paused")]
     if running:
         return min(running, key=_number)
     what = (
@@ -74,16 +94,34 @@ def label_of(row: Row) -> str:
     return str(row["Name"]).removeprefix(f"{row.get('Project')}-")
 
 
-def text_of(rows: Sequence[Row]) -> str:
+def text_of(rows: Sequence[Row], *, shortens: bool = True) -> str:
     """The table of ``ps``."""
-    return table.table(HEADER, [_cells(row) for row in rows])
+    return table.table(HEADER, [_cells(row, shortens=shortens) for row in rows])
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def formatted(row: Row, *, shortens: bool) -> Row:
+    """A row with the fields that templates of ``docker compose ps`` name."""
+    labels = row.get("Labels")
+    networks, addresses = row.get("Networks"), row.get("Addresses")
+    return {
+        **row,
+        "Command": _command(str(row["Command"])) if shortens else row["Command"],
+        "ID": str(row["ID"])[:12] if shortens else row["ID"],
+        "Labels": ",".join(f"{key}={value}" for key, value in labels.items())
+        if isinstance(labels, dict)
+        else "",
+        "Names": row["Name"],
+        "Networks": ",".join(networks) if isinstance(networks, list) else "",
+        "Addresses": ",".join(map(str, addresses.values())) if isinstance(addresses, dict) else "",
+        "Ports": ports_text(row.get("Publishers")),
+    }
+
+
+def _cells(row: Row, *, shortens: bool) -> tuple[str, ...]:
     return (
         str(row["Name"]),
         str(row["Image"]),
-        _command(str(row["Command"])),
+        _command(str(row["Command"])) if shortens else str(row["Command"]),
         str(row["Service"]),
         str(row["RunningFor"]),
         str(row["Status"]),
@@ -95,6 +133,18 @@ def _command(quoted: str) -> str:
     """The quoted command, cut inside its quotes as Docker does."""
     inner = quoted[1:-1] if quoted.startswith('"') and quoted.endswith('"') else quoted
     return json.dumps(table.shortened(inner, _COMMAND_WIDTH), ensure_ascii=False) if inner else ""
+
+
+def published(row: Row, target: int, protocol: str) -> list[str]:
+    """Where a port of the container answers on the host: ``0.0.0.0:8080``, ``[::]:8080``."""
+    publishers = row.get("Publishers")
+    return [
+        f"[{port['URL']}]:{port['PublishedPort']}"
+        if ":" in port["URL"]
+        else f"{port['URL']}:{port['PublishedPort']}"
+        for port in (publishers if isinstance(publishers, list) else ())
+        if port["TargetPort"] == target and port["Protocol"] == protocol and port["PublishedPort"]
+    ]
 
 
 def ports_text(publishers: object) -> str:

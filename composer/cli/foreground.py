@@ -19,7 +19,10 @@ INTERRUPTED = 130
 
 
 class Foreground:
-    """One attached ``up``: after its plan was carried out, until every container ended."""
+    """One attached ``up``: after its plan was carried out, until every container ended.
+
+    ``aborts`` says which end of a container ends the stack: ``exit``, ``failure`` or "" for none.
+    """
 
     def __init__(
         self,
@@ -29,7 +32,7 @@ class Foreground:
         services: list[str],
         timeout: int | None,
         since: float,
-        aborts: bool,
+        aborts: str,
         exit_code_from: str | None,
         completing: Collection[str] = (),
     ) -> None:
@@ -72,7 +75,7 @@ class Foreground:
     def _look_for_abort(self) -> None:
         if not self._aborts or self._stopping is not None:
             return
-        culprit = first_ended(self._follower.rows, self._completing)
+        culprit = first_ended(self._follower.rows, self._completing, only_failures=self._aborts == "failure")
         if culprit is not None:
             code = culprit["ExitCode"]
             self._exit_code = code if isinstance(code, int) else 1
@@ -95,10 +98,11 @@ class Foreground:
             self._session.note(f"error: {error.message}")
 
 
-def first_ended(rows: list[Row], completing: Collection[str]) -> Row | None:
+def first_ended(rows: list[Row], completing: Collection[str], *, only_failures: bool = False) -> Row | None:
     """The container whose end ends the stack: one that others waited for to complete may end with 0."""
     for row in rows:
-        if row["State"] == "exited" and not (row["ExitCode"] == 0 and row["Service"] in completing):
+        may_end_well = only_failures or row["Service"] in completing
+        if row["State"] == "exited" and not (row["ExitCode"] == 0 and may_end_well):
             return row
     return None
 

@@ -11,12 +11,13 @@ import os
 import sys
 
 from composer import errors
-from composer.cli import arguments
+from composer.cli import arguments, dryrun
 from composer.cli.session import Session
 from composer.cli.verbs import VERBS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from typing import TextIO
 
 INTERRUPTED = 130
@@ -79,7 +80,13 @@ def _run(argv: list[str]) -> int:
         prog=f"composer {verb}", description=f"{VERBS[verb]}.", examples=command.EXAMPLES
     )
     command.add_options(verb_parser)
-    options = verb_parser.parse_args(rest)
+    arguments.add_dry_run(verb_parser)
+    options = _parsed(verb_parser, rest)
+    root.dry_run = root.dry_run or options.dry_run
+    for said in (root, options):
+        for sentence in getattr(said, "without_effect", ()):
+            sys.stderr.write(f"note: {sentence}\n")
+    dryrun.check(root, verb)
     try:
         code: int = command.execute(Session(root), options)
     except errors.ComposerError as error:
@@ -89,6 +96,16 @@ def _run(argv: list[str]) -> int:
         show_error(error, sys.stderr)
         return exit_code
     return code
+
+
+def _parsed(parser: arguments.Parser, words: list[str]) -> argparse.Namespace:
+    """Options may stand after what they are about (``logs web -f db``), but for a command's own."""
+    options, rest = parser.parse_known_args(words)
+    if not rest:
+        return options
+    if parser.takes_a_command or rest[0].startswith("-"):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return parser.parse_intermixed_args(words)
 
 
 def show_error(error: errors.ComposerError, stream: TextIO) -> None:

@@ -27,6 +27,8 @@ _WORDS = {
     "start": ("Starting", "Started"),
     "wait": ("Waiting", "Ready"),
     "stop": ("Stopping", "Stopped"),
+    "pause": ("Pausing", "Paused"),
+    "unpause": ("Unpausing", "Unpaused"),
     "remove": ("Removing", "Removed"),
     "repair": ("Repairing", "Repaired"),
     "reconnect": ("Reconnecting", "Reconnected"),

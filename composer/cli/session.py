@@ -193,6 +193,17 @@ class Session:
 
         return ensure_supervisor(self.paths, self.stack_name(), self._loaded, nursling)
 
+    def connect_to(self, stack: str) -> Connection:
+        """A connection to the supervisor of any stack, which is started when none lives."""
+
+        def start() -> Connection:
+            self._close_databases()
+            from composer.supervisor.main import ensure_supervisor
+
+            return ensure_supervisor(self.paths, stack)
+
+        return self._open_connection(self.run, stack, start) or start()
+
     def _close_databases(self) -> None:
         for database in self._databases:
             database.close()

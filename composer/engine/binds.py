@@ -6,16 +6,18 @@ Own mounts come over those of ``volumes_from``; tmpfs is the runtime's business.
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import attrs
 
 from composer import errors
-from composer.engine import peers
+from composer.engine import localmounts, peers
 from composer.engine.volumes import mounts_with_image_volumes
 from composer.host import descriptor
-from composer.model.container import ContainerMount, ContainerSpec
+from composer.model import localvolume
+from composer.model.container import ContainerMount, ContainerSpec, VolumeSpec
 from composer.model.protocols import BindMount
 from composer.model.stack import MountKind
 
@@ -25,23 +27,32 @@ if TYPE_CHECKING:
 
 
 class Held:
-    """Directories found beneath a volume, kept open until the container that mounts them was created.
+    """What must stay until the container that mounts it was created: mounts of ours, open directories.
 
     A path would be looked up again by the runtime, and by then a container that shares the volume may
     have put a link there (CVE-2021-25741); a descriptor still means what was found.
     """
 
     def __init__(self) -> None:
-        self._descriptors: list[int] = []
+        self._kept = ExitStack()
         self._paths: list[Path] = []
+        self.volumes: dict[str, tuple[Path, tuple[str, ...]]] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for held in self._descriptors:
-            os.close(held)
-        self._descriptors.clear()
+        self._kept.close()
+
+    def mount(self, drivers: Drivers, container_id: str, volume: VolumeSpec) -> bool:
+        """Mount a volume that is no directory of the store; returns whether nobody else has it."""
+        mount = localvolume.mount_of(volume.options)
+        if mount is None:
+            return False
+        place = drivers.paths.run / "volumes" / f"{volume.name}.{container_id[:12]}"
+        is_first = self._kept.enter_context(localmounts.mounted(drivers, volume.name, mount, place))
+        self.volumes[volume.name] = (place, mount.words)
+        return is_first
 
     def holds(self, path: Path) -> bool:
         """Whether a path is one that ``open_below`` gave."""
@@ -57,30 +68,58 @@ class Held:
             raise errors.OperationFailed(message, hint="Look at volume.subpath.") from error
         finally:
             os.close(root)
-        self._descriptors.append(found)
+        self._kept.callback(os.close, found)
         self._paths.append(Path(f"/proc/{os.getpid()}/fd/{found}"))
         return self._paths[-1]
 
 
 def settled(drivers: Drivers, container_id: str, spec: ContainerSpec, held: Held) -> tuple[BindMount, ...]:
-    """The sources of every mount but tmpfs; ``held`` keeps open what is found by descriptor."""
+    """The sources of every mount but tmpfs; ``held`` keeps what must stay until they are mounted."""
+    by_target = _by_target(drivers, container_id, spec)
+    _mount_volumes(drivers, container_id, spec, [mount for _, mount in by_target.values()], held)
     found = []
-    for owner, mount in _by_target(drivers, container_id, spec).values():
+    for owner, mount in by_target.values():
         if mount.kind is MountKind.TMPFS:
             continue
-        source, layers = _source(drivers, owner, mount, spec, held)
+        name = mount.source or drivers.volumes.anonymous(owner, mount)
+        base, words = (
+            held.volumes.get(name, (drivers.volumes.path(name), ())) if _is_volume(mount) else (None, ())
+        )
+        source, layers = _source(drivers, mount, spec, held, base)
         found.append(
             BindMount(
                 source=source,
                 layers=layers,
                 is_held=held.holds(source),
                 target=mount.target,
-                read_only=mount.read_only or bool(layers),
+                read_only=mount.read_only or bool(layers) or "ro" in words,
                 propagation=mount.propagation,
                 recursive=mount.recursive,
+                flags=tuple(word for word in words if word != "ro"),
             )
         )
     return tuple(found)
+
+
+def _is_volume(mount: ContainerMount) -> bool:
+    return mount.kind is MountKind.VOLUME
+
+
+def _mount_volumes(
+    drivers: Drivers, container_id: str, spec: ContainerSpec, wanted: list[ContainerMount], held: Held
+) -> None:
+    """Mount every named volume that is a mount of its own; by name, so that no two wait for each other."""
+    by_name: dict[str, ContainerMount] = {}
+    for mount in filter(_is_volume, wanted):
+        by_name.setdefault(mount.source, mount)
+    for name, mount in sorted(by_name.items()):
+        volume = drivers.records.volume(name) if name else None
+        if volume is None or not volume.options:
+            continue
+        is_first = held.mount(drivers, container_id, volume)
+        if is_first and not mount.nocopy and not mount.subpath:
+            layers = drivers.images.layer_paths(drivers.images.get(spec.image_id))
+            drivers.volumes.fill_mounted(held.volumes[name][0], mount.target, layers, container_id)
 
 
 def _by_target(
@@ -116,21 +155,20 @@ def _peer_in(drivers: Drivers, spec: ContainerSpec, text: str) -> tuple[Containe
 
 
 def _source(
-    drivers: Drivers, owner: str, mount: ContainerMount, spec: ContainerSpec, held: Held
+    drivers: Drivers, mount: ContainerMount, spec: ContainerSpec, held: Held, volume: Path | None
 ) -> tuple[Path, tuple[Path, ...]]:
-    """Where the content is; for an image its layers, and where in them."""
+    """Where the content is; for an image its layers, and where in them.  ``volume`` is a volume's root."""
     if mount.kind is MountKind.IMAGE:
         return Path(mount.subpath), drivers.images.layer_paths(drivers.images.get(mount.source))
-    if mount.kind is MountKind.BIND:
+    if volume is None:
         return _bind_source(spec.name, mount.source, create=mount.create_host_path), ()
-    name = mount.source or drivers.volumes.anonymous(owner, mount)
-    source = drivers.volumes.path(name)
-    if not source.is_dir():
+    name = mount.source or "at " + mount.target
+    if not volume.is_dir():
         message = f"{spec.name}: volume {name} is gone"
         raise errors.OperationFailed(message, hint="Run `composer up` to make it again.")
     if mount.subpath:
-        source = held.open_below(source, mount.subpath, f"{spec.name}: volume {name}")
-    return source, ()
+        return held.open_below(volume, mount.subpath, f"{spec.name}: volume {name}"), ()
+    return volume, ()
 
 
 def _bind_source(container: str, source: str, *, create: bool) -> Path:

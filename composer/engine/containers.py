@@ -134,8 +134,9 @@ class Containers:
             name = mount.source
             if not name:
                 name = drivers.volumes.anonymous(container_id, mount)
-                drivers.volumes.create(VolumeSpec(stack=spec.stack, key="", name=name))
-            if not mount.nocopy and not mount.subpath:
+                volume = VolumeSpec(stack=spec.stack, key="", name=name, labels=mount.labels)
+                drivers.volumes.create(volume)
+            if not mount.nocopy and not mount.subpath and not drivers.volumes.is_mounted(name):
                 drivers.volumes.fill_from_image(name, mount.target, layers, container_id)
 
     # ------------------------------------------------------------------ start

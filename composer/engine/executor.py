@@ -8,8 +8,10 @@ failure is kept; the caller reports the first and counts the others.
 from __future__ import annotations
 
 import enum
+import math
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import attrs
@@ -17,6 +19,7 @@ import trio
 
 from composer import errors
 from composer.model import events
+from composer.model.plan import AwaitCondition
 
 if TYPE_CHECKING:
     from composer.model.events import EventSink
@@ -47,13 +50,19 @@ class Failure:
 
 
 async def run_plan(
-    plan: Plan, perform: Perform, say: EventSink, *, on_failure: OnFailure = OnFailure.SKIP_DEPENDENTS
+    plan: Plan,
+    perform: Perform,
+    say: EventSink,
+    *,
+    on_failure: OnFailure = OnFailure.SKIP_DEPENDENTS,
+    at_once: float = math.inf,
 ) -> tuple[Failure, ...]:
-    """Perform every step; return the failures in the order they happened.
+    """Perform every step, ``at_once`` at most at a time; return the failures in the order they happened.
 
-    Cancellation stops the steps under way (each is atomic to it) and begins no others.
+    Waiting for a condition is no work: it takes nobody's place.  Cancellation stops the steps under way
+    (each is atomic to it) and begins no others.
     """
-    run = _Run(perform, say, on_failure)
+    run = _Run(perform, say, on_failure, trio.CapacityLimiter(at_once))
     finished = {step.id: trio.Event() for step in plan.steps}
     async with trio.open_nursery() as nursery:
         for step in plan.steps:
@@ -64,8 +73,11 @@ async def run_plan(
 class _Run:
     """What the tasks of one run share."""
 
-    def __init__(self, perform: Perform, say: EventSink, on_failure: OnFailure) -> None:
+    def __init__(
+        self, perform: Perform, say: EventSink, on_failure: OnFailure, slots: trio.CapacityLimiter
+    ) -> None:
         self._perform = perform
+        self._slots = slots
         self._say = say
         self._on_failure = on_failure
         self._outcomes: dict[int, _Outcome] = {}
@@ -74,7 +86,8 @@ class _Run:
     async def perform_in_turn(self, step: Step, finished: dict[int, trio.Event]) -> None:
         for needed in step.after:
             await finished[needed].wait()
-        self._outcomes[step.id] = await self._outcome_of(step)
+        async with nullcontext() if isinstance(step.operation, AwaitCondition) else self._slots:
+            self._outcomes[step.id] = await self._outcome_of(step)
         finished[step.id].set()
 
     async def _outcome_of(self, step: Step) -> _Outcome:

@@ -47,6 +47,7 @@ def observe(drivers: Drivers, stack: str, references: Iterable[str] = ()) -> Obs
             for name, state in sorted(networks.items())
         },
         volumes=drivers.volumes.observe(stack),
+        every_volume=drivers.records.volume_names(),
         images=_images(drivers, references),
     )
 
@@ -59,10 +60,16 @@ def observe_containers(drivers: Drivers, stack: str) -> Observed:
         addresses.setdefault(endpoint.container_id, {})[endpoint.network] = endpoint.address
     return Observed(
         containers=tuple(
-            _container(drivers, record, frozenset(addresses.get(record.id, ())), addresses.get(record.id, {}))
-            for record in records
+            observed_container(drivers, record, addresses.get(record.id, {})) for record in records
         )
     )
+
+
+def observed_container(
+    drivers: Drivers, record: ContainerRecord, addresses: Mapping[str, str]
+) -> ObservedContainer:
+    """One container, as ``observe_containers`` sees it; ``addresses`` are those it has been leased."""
+    return _container(drivers, record, frozenset(addresses), addresses)
 
 
 def _images(drivers: Drivers, references: Iterable[str]) -> Mapping[str, str]:
@@ -107,6 +114,7 @@ def _container(
         restart_count=record.restart_count,
         health=record.health if is_running else Health.NONE,
         is_monitored=now.is_monitored,
+        is_paused=now.is_paused,
         attached={name: addresses[name] for name in sorted(links) if name in addresses},
         ports=drivers.network.published(record.id) if record.spec.ports else (),
     )

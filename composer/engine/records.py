@@ -11,6 +11,7 @@ A record is an intent or a memory, never a proof: whether a container runs is as
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from composer import errors
 from composer.model import canonical, names
 from composer.model.container import ContainerSpec, Health, VolumeSpec, Wish
 from composer.model.protocols import ProcessIdentity
+from composer.model.stack import MountKind
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
     from composer.host.database import Database
     from composer.model.events import Event
+
+_ID_PREFIX = re.compile(r"[0-9a-f]{1,64}")
 
 EVENTS_KEPT = 2000
 """How many events of one stack the journal keeps."""
@@ -209,12 +213,63 @@ class Records:
         )
         return tuple(self._container_of(row) for row in rows)
 
+    def container_meant(self, word: str) -> ContainerRecord:
+        """The container of any stack that a name, an id or an unambiguous beginning of an id means.
+
+        Raises ``UsageError`` when none or several are.
+        """
+        name = word.removeprefix("/")
+        rows = self._database.rows(
+            "SELECT * FROM containers WHERE name = ? OR id = ? ORDER BY created_at DESC LIMIT 1", (name, word)
+        )
+        if not rows and _ID_PREFIX.fullmatch(word):
+            rows = self._database.rows("SELECT * FROM containers WHERE id GLOB ? LIMIT 2", (f"{word}*",))
+        if len(rows) == 1:
+            return self._container_of(rows[0])
+        if rows:
+            message = f"several containers have an id that begins with {word}"
+            raise errors.UsageError(message, hint="Write more of it.")
+        message = f"no such container: {word}"
+        raise errors.UsageError(message, hint="See `composer container ls -a`.")
+
+    def every_container(self) -> tuple[ContainerRecord, ...]:
+        """Every container of every stack, newest first."""
+        rows = self._database.rows("SELECT * FROM containers ORDER BY created_at DESC, id")
+        return tuple(self._container_of(row) for row in rows)
+
+    def rename_container(self, container_id: str, name: str) -> ContainerSpec:
+        """Give a container another name; raises ``ConflictError`` when one has it already."""
+        with self._database.transaction() as db:
+            taken = db.execute(
+                "SELECT id FROM containers WHERE name = ? AND id != ? LIMIT 1", (name, container_id)
+            ).fetchone()
+            row = db.execute("SELECT * FROM containers WHERE id = ?", (container_id,)).fetchone()
+            if taken is not None or row is None:
+                what = f"the name {name} is that of container {taken['id'][:12]}" if taken else "it is gone"
+                message = f"cannot rename container {container_id[:12]}: {what}"
+                raise errors.ConflictError(message)
+            spec = attrs.evolve(self._container_of(row).spec, name=name)
+            self._update(container_id, name=name, spec=canonical.to_json(spec))
+        return spec
+
     def containers(self, stack: str) -> tuple[ContainerRecord, ...]:
         """Every container of a stack, by service, number and generation."""
         rows = self._database.rows(
             "SELECT * FROM containers WHERE stack = ? ORDER BY service, number, generation", (stack,)
         )
         return tuple(self._container_of(row) for row in rows)
+
+    def containers_with_volume(self, volume: str) -> tuple[ContainerRecord, ...]:
+        """Complete containers of any stack that mount a named volume."""
+        rows = self._database.rows(
+            "SELECT * FROM containers WHERE phase = 'ready' AND instr(spec, ?)", (json.dumps(volume),)
+        )
+        found = map(self._container_of, rows)
+        return tuple(
+            record
+            for record in found
+            if any(mount.kind is MountKind.VOLUME and mount.source == volume for mount in record.spec.mounts)
+        )
 
     def _update(self, container_id: str, **values: object) -> None:
         assignments = ", ".join(f"{column} = ?" for column in values)
@@ -268,6 +323,15 @@ class Records:
         """The volumes of a stack by name."""
         rows = self._database.rows("SELECT spec FROM volumes WHERE stack = ? ORDER BY name", (stack,))
         return tuple(canonical.from_json(VolumeSpec, row["spec"]) for row in rows)
+
+    def volume(self, name: str) -> VolumeSpec | None:
+        """The record of one volume, of whatever stack."""
+        row = self._database.row("SELECT spec FROM volumes WHERE name = ?", (name,))
+        return canonical.from_json(VolumeSpec, row["spec"]) if row else None
+
+    def volume_names(self) -> frozenset[str]:
+        """The names of every volume of the store."""
+        return frozenset(row["name"] for row in self._database.rows("SELECT name FROM volumes"))
 
     # ------------------------------------------------------------------ operations in flight
 

@@ -66,9 +66,9 @@ def _row(container: ObservedContainer, now: float) -> dict[str, object]:
 
 
 def state_word(container: ObservedContainer) -> str:
-    """``running``, ``exited``, ``created``, ``restarting`` or ``dead``."""
+    """``running``, ``paused``, ``exited``, ``created``, ``restarting`` or ``dead``."""
     if container.state is ContainerState.RUNNING:
-        return "running"
+        return "paused" if container.is_paused else "running"
     if container.state is ContainerState.BROKEN:
         return "dead"
     if container.state is ContainerState.CREATED:
@@ -86,9 +86,12 @@ def _is_exhausted(container: ObservedContainer) -> bool:
     return bool(bound) and container.restart_count >= bound
 
 
-def status_sentence(container: ObservedContainer, now: float) -> str:
+def status_sentence(container: ObservedContainer, now: float | None = None) -> str:
     """``Up 3 seconds (healthy)``, ``Exited (1) 5 minutes ago``, ``Created``, ..."""
+    now = time.time() if now is None else now
     word = state_word(container)
+    if word == "paused":
+        return f"Up {human_span(now - container.started_at)} (Paused)"
     if word == "running":
         health = {
             Health.NONE: "",

@@ -34,6 +34,7 @@ class Volumes:
     def __init__(self, paths: Paths, records: Records) -> None:
         self._root = paths.volumes
         self._scratch = paths.run / "copy"
+        self._mounts = paths.run / "volumes"
         self._records = records
 
     def path(self, name: str) -> Path:
@@ -71,6 +72,7 @@ class Volumes:
         except OSError as error:
             message = f"cannot remove volume {name}: {error}"
             raise errors.RuntimeFailure(message) from error
+        (self._mounts / f"{name}.lock").unlink(missing_ok=True)
         self._records.forget_volume(name)
 
     def observe(self, stack: str) -> Mapping[str, ObservedVolume]:
@@ -83,6 +85,11 @@ class Volumes:
             )
             for spec in self._records.volumes(stack)
         }
+
+    def is_mounted(self, name: str) -> bool:
+        """Whether the content is no directory of the store, but something mounted for each container."""
+        spec = self._records.volume(name)
+        return spec is not None and bool(spec.options)
 
     def anonymous(self, container_id: str, mount: ContainerMount) -> str:
         """The derived name of a container's anonymous volume at ``mount.target``."""
@@ -98,21 +105,31 @@ class Volumes:
             return
         copy = self._directory(name) / "filling"
         shutil.rmtree(copy, ignore_errors=True)
+        if self._copy_of_image(target, layers, scratch, copy):
+            copy.rename(destination)
+
+    def fill_mounted(self, place: Path, target: str, layers: Sequence[Path], scratch: str) -> None:
+        """As ``fill_from_image`` for what is mounted at ``place``: there is nothing to rename it from."""
+        if not any(place.iterdir()):
+            self._copy_of_image(target, layers, scratch, place)
+
+    def _copy_of_image(self, target: str, layers: Sequence[Path], scratch: str, destination: Path) -> bool:
+        """Copy the image's directory ``target``; whether there is one."""
         root = self._scratch / scratch
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         mounts.mount_overlay(root, layers, None, None)
         try:
             descriptor = _open_directory(root, target)
             if descriptor is None:
-                return
+                return False
             try:
-                _copy_tree(descriptor, copy)
+                _copy_tree(descriptor, destination)
             finally:
                 os.close(descriptor)
         finally:
             mounts.unmount(root)
             root.rmdir()
-        copy.rename(destination)
+        return True
 
 
 def mounts_with_image_volumes(
@@ -149,5 +166,7 @@ def _copy_tree(source: int, destination: Path) -> None:
         ["cp", "-a", "--", f"/proc/self/fd/{source}/.", str(destination)], keep_descriptors=(source,)
     )
     if result.exit_code != 0:
-        message = f"cannot fill volume at {destination.parent}: {result.output.decode(errors='replace')}"
+        message = f"cannot fill volume at {destination.parent}: {result.said}"
         raise errors.RuntimeFailure(message)
+    # cp leaves the sticky bit of a directory that was there before.
+    destination.chmod(os.stat(source).st_mode & 0o7777)

@@ -33,6 +33,7 @@ _AT_FDCWD = -100
 _MOVE_MOUNT_F_EMPTY_PATH = 4
 _OPEN_TREE = 428
 _OPEN_TREE_CLONE, _OPEN_TREE_CLOEXEC = 1, os.O_CLOEXEC
+_AT_RECURSIVE = 0x8000
 _CLONE_FS = 0x00000200
 
 UNIFIED = "/sys/fs/cgroup/unified"
@@ -47,12 +48,17 @@ def needs_private_namespace() -> bool:
     return os.path.ismount(UNIFIED)
 
 
+_came_from: list[int] = []
+"""The mount namespace that this process left, held open for ``bind_outside``."""
+
+
 def enter_private_namespace() -> None:
     """Move this process into its own mount namespace; must be called while it has one thread.
 
     In the place of a hybrid layout's v2 mount comes an empty tmpfs: crun makes a directory there for
     every container, which would otherwise stay on the host's own tmpfs, out of sight, for ever.
     """
+    _came_from.append(os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC))
     _check(_libc.unshare(CLONE_NEWNS), "unshare", "the mount namespace")
     mount("none", "/", "", MS_REC | MS_SLAVE)
     if needs_private_namespace():
@@ -93,7 +99,30 @@ def bind_from(pid: int, source: str, target: Path) -> None:
     A mount of another namespace cannot be bound by path; it is cloned over there, by a thread that
     goes there for that, and attached here (open_tree(2), move_mount(2), kernel 5.2).
     """
-    cloned = _Clone(pid, source)
+    try:
+        namespace = os.open(f"/proc/{pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _failure(error.errno or errno.ESRCH, "open", f"mount namespace of {pid}") from error
+    try:
+        _bind_from_namespace(namespace, source, target, 0)
+    finally:
+        os.close(namespace)
+
+
+def bind_outside(source: str, target: Path) -> None:
+    """Bind what the namespace that we left has at ``source``, with everything below it.
+
+    Ours only follows that one (``MS_SLAVE``); a mount taken from there is a peer of it, so that what a
+    container mounts below a ``shared`` bind shows on the host (mount_namespaces(7)).
+    """
+    if _came_from:
+        _bind_from_namespace(_came_from[0], source, target, _AT_RECURSIVE)
+    else:
+        mount(source, str(target), "", MS_BIND | MS_REC)
+
+
+def _bind_from_namespace(namespace: int, source: str, target: Path, flags: int) -> None:
+    cloned = _Clone(namespace, source, flags)
     cloned.start()
     cloned.join()
     if cloned.error is not None:
@@ -110,30 +139,23 @@ def bind_from(pid: int, source: str, target: Path) -> None:
 class _Clone(threading.Thread):
     """Its only deed; a thread that changed its mount namespace is good for nothing else."""
 
-    def __init__(self, pid: int, source: str) -> None:
+    def __init__(self, namespace: int, source: str, flags: int) -> None:
         super().__init__(name="composer-mounts", daemon=True)
-        self._pid = pid
+        self._namespace = namespace
         self._source = source
+        self._flags = flags
         self.tree = -1
         self.error: errors.ComposerError | None = None
 
     def run(self) -> None:
         try:
-            namespace = os.open(f"/proc/{self._pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            self.error = _failure(error.errno or errno.ESRCH, "open", f"mount namespace of {self._pid}")
-            return
-        try:
             _check(_libc.unshare(_CLONE_FS), "unshare", "the file system of a thread")
-            _check(_libc.setns(namespace, CLONE_NEWNS), "setns", f"mount namespace of {self._pid}")
-            self.tree = _libc.syscall(
-                _OPEN_TREE, _AT_FDCWD, os.fsencode(self._source), _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC
-            )
+            _check(_libc.setns(self._namespace, CLONE_NEWNS), "setns", "a mount namespace")
+            flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | self._flags
+            self.tree = _libc.syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(self._source), flags)
             _check(self.tree, "open_tree", self._source)
         except errors.ComposerError as error:
             self.error = error
-        finally:
-            os.close(namespace)
 
 
 def mount_overlay(target: Path, layers: Sequence[Path], upper: Path | None, work: Path | None) -> None:

@@ -30,7 +30,10 @@ from composer.model.stack import (
 
 @attrs.frozen(kw_only=True)
 class ContainerMount:
-    """A mount with its source settled: an absolute host path, a volume's name on the host, or ""."""
+    """A mount with its source settled: an absolute host path, a volume's name on the host, or "".
+
+    ``labels`` are those of an anonymous volume.
+    """
 
     kind: MountKind
     target: str
@@ -43,6 +46,8 @@ class ContainerMount:
     propagation: str = ""
     recursive: str = ""
     subpath: str = ""
+    labels: Mapping[str, str] = attrs.field(factory=dict)
+    tmpfs_options: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -114,6 +119,7 @@ class ContainerSpec:
     annotations: Mapping[str, str] = attrs.field(factory=dict)
     volumes_from: tuple[str, ...] = ()
     logging: Logging | None = None
+    auto_remove: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -131,12 +137,16 @@ class NetworkSpec:
 
 @attrs.frozen(kw_only=True)
 class VolumeSpec:
-    """What a volume should be.  Its content is the user's: a changed spec never destroys it."""
+    """What a volume should be.  Its content is the user's: a changed spec never destroys it.
+
+    ``options`` say what is mounted in the place of a directory of the store (``model.localvolume``).
+    """
 
     stack: str
     key: str
     name: str
     labels: Mapping[str, str] = attrs.field(factory=dict)
+    options: Mapping[str, str] = attrs.field(factory=dict)
 
 
 class ContainerState(enum.Enum):
@@ -189,6 +199,7 @@ class ObservedContainer:
     restart_count: int = 0
     health: Health = Health.NONE
     is_monitored: bool = True
+    is_paused: bool = False
     attached: Mapping[str, str] = attrs.field(factory=dict)
     ports: tuple[PublishedPort, ...] = ()
 
@@ -233,6 +244,7 @@ class ObservedVolume:
 class Observed:
     """One snapshot of everything that exists of a stack; taken once before each decision.
 
+    ``every_volume`` holds the names of all volumes of the store, whoever made them.
     ``images`` maps each image reference that the stack names to the id in the store (absent when
     not there).  Containers are sorted by service, number and generation.
     """
@@ -240,4 +252,5 @@ class Observed:
     containers: tuple[ObservedContainer, ...] = ()
     networks: Mapping[str, ObservedNetwork] = attrs.field(factory=dict)
     volumes: Mapping[str, ObservedVolume] = attrs.field(factory=dict)
+    every_volume: frozenset[str] = frozenset()
     images: Mapping[str, str] = attrs.field(factory=dict)

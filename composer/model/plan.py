@@ -172,6 +172,36 @@ class StopContainer:
 
 
 @attrs.frozen(kw_only=True)
+class PauseContainer:
+    """Freeze every process of a running container."""
+
+    id: str
+    name: str
+    service: str
+    action = "pause"
+
+    @property
+    def resource(self) -> str:
+        """What the operation is about, for people."""
+        return f"container {self.name}"
+
+
+@attrs.frozen(kw_only=True)
+class UnpauseContainer:
+    """Let the processes of a paused container go on."""
+
+    id: str
+    name: str
+    service: str
+    action = "unpause"
+
+    @property
+    def resource(self) -> str:
+        """What the operation is about, for people."""
+        return f"container {self.name}"
+
+
+@attrs.frozen(kw_only=True)
 class RemoveContainer:
     """Remove a stopped container: runtime state, links, writable layer, log, record."""
 
@@ -232,6 +262,8 @@ Operation = (
     | StartContainer
     | AwaitCondition
     | StopContainer
+    | PauseContainer
+    | UnpauseContainer
     | RemoveContainer
     | ReconnectContainer
     | UpdateLimits

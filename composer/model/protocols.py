@@ -163,6 +163,7 @@ class BindMount:
     With ``layers`` the source is below the tree that these layers of an image make together (lowest
     first), and the mount is read-only.  With ``peer`` it is a path in the mount namespace of that
     process.  ``is_held`` says that the source is a descriptor of ours, which means nothing elsewhere.
+    ``flags`` are further words of mount(8) (``nosuid``, ``nodev``, ``noexec``).
     """
 
     source: Path
@@ -173,6 +174,7 @@ class BindMount:
     read_only: bool = False
     propagation: str = ""
     recursive: str = ""
+    flags: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -219,7 +221,8 @@ class RuntimeState:
     """What the kernel and conmon's files say of one container.
 
     ``init`` is set when the first process lives (created or running), ``exit_code`` when conmon
-    recorded one.  ``is_monitored`` is false when conmon is gone while the process lives.
+    recorded one.  ``is_monitored`` is false when conmon is gone while the process lives.  ``is_paused``
+    says that the cgroup of a running container is frozen.
     """
 
     exists: bool
@@ -229,6 +232,7 @@ class RuntimeState:
     oom_killed: bool = False
     finished_at: float = 0.0
     is_monitored: bool = True
+    is_paused: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -272,7 +276,13 @@ class Runtime(Protocol):
         """Signal the first process, by pidfd after checking its identity; no error when it is gone."""
 
     def kill_all(self, container_id: str) -> None:
-        """SIGKILL every process of the container's cgroup."""
+        """SIGKILL every process of the container's cgroup, frozen or not."""
+
+    def pause(self, container_id: str) -> None:
+        """Freeze every process; returns when all are.  Raises ``RuntimeFailure`` after a deadline."""
+
+    def resume(self, container_id: str) -> None:
+        """Let frozen processes go on; no error when none is."""
 
     def release(self, container_id: str) -> None:
         """Delete runtime state, cgroup, mounts and run directory; keep layer, log and files."""

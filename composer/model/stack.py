@@ -106,7 +106,8 @@ class Mount:
     ``source`` is an absolute host path (bind), the key of a top-level volume (volume; "" for an
     anonymous one), an image, or "" (tmpfs).  ``recursive`` says whether mounts below a bind come
     along (``enabled``, ``disabled``, ``writable``, ``readonly``); ``labels`` are those of an
-    anonymous volume; ``subpath`` is a directory in the volume or image.
+    anonymous volume; ``subpath`` is a directory in the volume or image; ``tmpfs_options`` are further
+    words of mount(8).
     """
 
     kind: MountKind
@@ -122,6 +123,7 @@ class Mount:
     selinux: str = ""
     subpath: str = ""
     labels: Mapping[str, str] = attrs.field(factory=dict)
+    tmpfs_options: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -167,6 +167,7 @@ def volume_specs(stack: Stack) -> tuple[VolumeSpec, ...]:
             key=definition.key,
             name=definition.name,
             labels={**definition.labels, names.LABEL_PROJECT: stack.name, names.LABEL_VOLUME: definition.key},
+            options=definition.driver_opts,
         )
         for _, definition in sorted(stack.volumes.items())
         if not definition.external
@@ -193,6 +194,8 @@ def _mount(stack: Stack, mount: Mount) -> ContainerMount:
         propagation=mount.propagation,
         recursive=mount.recursive,
         subpath=mount.subpath,
+        labels=mount.labels,
+        tmpfs_options=mount.tmpfs_options,
     )
 
 

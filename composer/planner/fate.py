@@ -70,13 +70,13 @@ class Removal:
 class Wanted:
     """What bears on the decision besides the stack and what exists.
 
-    ``selected`` are the services that are brought up, ``chosen`` those that the user named (or all):
-    only these are recreated because of ``force_recreate``, as with Docker Compose.
+    ``selected`` are the services that are brought up, ``recreated`` those of them whose containers are
+    made again in any case; with ``no_recreate`` no change is a reason to.
     """
 
     selected: frozenset[str]
-    chosen: frozenset[str]
-    force_recreate: bool = False
+    recreated: frozenset[str] = frozenset()
+    no_recreate: bool = False
     scale: Mapping[str, int] = attrs.field(factory=dict)
     replaced_networks: Mapping[str, str] = attrs.field(factory=dict)
     """Names of networks that are removed and made again, each with what changed."""
@@ -178,9 +178,9 @@ def _fate_of(
         if network in wanted.replaced_networks:
             cause = f"network {network} is replaced: {wanted.replaced_networks[network]}"
             return fate(Verdict.RECREATE, cause)
-    if wanted.force_recreate and service.name in wanted.chosen:
+    if service.name in wanted.recreated:
         return fate(Verdict.RECREATE, "recreation was asked for")
-    changes = difference.differences(existing.spec, spec)
+    changes = () if wanted.no_recreate else difference.differences(existing.spec, spec)
     is_update = existing.is_running and all(change.field == difference.LIMITS for change in changes)
     if changes and not is_update:
         return fate(Verdict.RECREATE, difference.cause_of(changes))

@@ -45,14 +45,24 @@ from composer.planner.fate import Fate, Removal, Verdict
 
 @attrs.frozen(kw_only=True)
 class UpOptions:
-    """What ``up`` was asked for.  ``services`` empty means all; ``timeout`` overrides grace periods."""
+    """What ``up`` was asked for.
+
+    ``services`` empty means all; ``timeout`` overrides grace periods.  ``no_build`` fails where an image
+    is missing; ``no_recreate`` keeps containers that are not what the file says any more;
+    ``always_recreate_deps`` makes what the named services need again; ``ignore_orphans`` does not speak
+    of them.
+    """
 
     services: tuple[str, ...] = ()
     build: bool = False
+    no_build: bool = False
     force_recreate: bool = False
+    always_recreate_deps: bool = False
+    no_recreate: bool = False
     no_deps: bool = False
     scale: Mapping[str, int] = attrs.field(factory=dict)
     remove_orphans: bool = False
+    ignore_orphans: bool = False
     timeout: Duration | None = None
     start: bool = True
     wait: bool = False
@@ -128,8 +138,8 @@ class _Reconciliation:
             return self._draft.plan(is_final=False)
         wanted = fate.Wanted(
             selected=self._selected,
-            chosen=self._chosen,
-            force_recreate=self._options.force_recreate,
+            recreated=self._recreated(),
+            no_recreate=self._options.no_recreate,
             scale=self._options.scale,
             replaced_networks=self._replaced,
         )
@@ -149,6 +159,15 @@ class _Reconciliation:
             self._plan_waiting()
         return self._draft.plan()
 
+    def _recreated(self) -> frozenset[str]:
+        """The services whose containers are made again though nothing changed."""
+        found: frozenset[str] = frozenset()
+        if self._options.force_recreate:
+            found |= self._chosen
+        if self._options.always_recreate_deps:
+            found |= self._selected - self._chosen
+        return found
+
     @property
     def _users(self) -> frozenset[str]:
         """The services whose images, networks and volumes are needed."""
@@ -165,7 +184,7 @@ class _Reconciliation:
             is_there = reference in self._observed.images
             if builder is None or builder.build is None or reference in self._builds:
                 continue
-            if is_there and not self._options.build:
+            if (is_there and not self._options.build) or self._options.no_build:
                 continue
             cause = "a build was asked for" if is_there else "the image is missing"
             operation = BuildImage(service=builder.name, image=reference, build=builder.build)
@@ -208,12 +227,8 @@ class _Reconciliation:
                 self._networks[spec.name] = self._draft.add(CreateNetwork(spec=spec), change, [removed])
 
     def _plan_volumes(self) -> None:
-        used = {
-            mount.source
-            for name in self._users
-            for mount in self._stack.services[name].mounts
-            if mount.kind is MountKind.VOLUME and mount.source
-        }
+        used = self._used_volumes()
+        self._refuse_missing_volumes(used)
         for spec in desired.volume_specs(self._stack):
             if spec.key not in used:
                 continue
@@ -225,7 +240,27 @@ class _Reconciliation:
                 self._draft.warn(f"volume {spec.name} is made again, empty: {there.damage}")
                 self._volumes[spec.name] = self._draft.add(CreateVolume(spec=spec), there.damage)
             elif there.spec != spec:
-                self._draft.warn(f"volume {spec.name} is kept as it was made; its new labels are not applied")
+                what = "labels" if there.spec.options == spec.options else "driver_opts"
+                self._draft.warn(f"volume {spec.name} is kept as it was made; its new {what} are not applied")
+
+    def _refuse_missing_volumes(self, used: frozenset[str]) -> None:
+        """External volumes are somebody else's to make."""
+        missing = sorted(
+            definition.name
+            for key, definition in self._stack.volumes.items()
+            if definition.external and key in used and definition.name not in self._observed.every_volume
+        )
+        if missing:
+            message = f"external volume {', '.join(missing)} not found"
+            raise errors.OperationFailed(message, hint=f"Make it: `composer volume create {missing[0]}`.")
+
+    def _used_volumes(self) -> frozenset[str]:
+        return frozenset(
+            mount.source
+            for name in self._users
+            for mount in self._stack.services[name].mounts
+            if mount.kind is MountKind.VOLUME and mount.source
+        )
 
     # ------------------------------------------------------------------ what goes
 
@@ -233,6 +268,8 @@ class _Reconciliation:
         orphans = fate.orphans_of(self._stack, self._observed)
         if self._options.remove_orphans or not orphans:
             return orphans
+        if self._options.ignore_orphans:
+            return ()
         names = ", ".join(removal.container.name for removal in orphans)
         self._draft.warn(
             f"orphan containers ({names}) belong to no service of this stack; --remove-orphans removes them"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ROOT = Path("/sys/fs/cgroup")
 REMOVAL_DEADLINE = 5.0
+FREEZE_DEADLINE = 10.0
+"""Seconds within which every process must be frozen: one in an uninterruptible sleep never is."""
 
 
 def path_of(container_id: str, store: str) -> str:
@@ -54,6 +56,55 @@ def _processes(path: str) -> set[int]:
     return found
 
 
+def freeze(path: str) -> bool:
+    """Freeze every process of the cgroup; returns whether all are before the deadline.
+
+    A v1 freezer may stay at ``FREEZING`` when a process was forked meanwhile, until it is told again
+    (kernel, ``cgroup-v1/freezer-subsystem.rst``).
+    """
+    file, frozen, _thawed = _freezer(path)
+    deadline = time.monotonic() + FREEZE_DEADLINE
+    while True:
+        try:
+            file.write_text(frozen)
+        except OSError:
+            return False
+        if is_frozen(path):
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.002)
+
+
+def thaw(path: str) -> None:
+    """Let the processes of the cgroup go on; nothing happens when there is no such cgroup."""
+    file, _frozen, thawed = _freezer(path)
+    try:
+        file.write_text(thawed)
+    except OSError:
+        return
+
+
+def is_frozen(path: str) -> bool:
+    """Whether every process of the cgroup is frozen (v2 ``cgroup.events``, v1 ``freezer.state``)."""
+    file, frozen, _thawed = _freezer(path)
+    try:
+        if file.name == "freezer.state":
+            return file.read_text("ascii").strip() == frozen
+        return "frozen 1" in file.with_name("cgroup.events").read_text("ascii")
+    except OSError:
+        return False
+
+
+def _freezer(path: str) -> tuple[Path, str, str]:
+    """The file that freezes, and what to write into it to freeze and to thaw."""
+    for hierarchy in hierarchies():
+        directory = hierarchy / path.lstrip("/")
+        if (directory / "freezer.state").exists():
+            return directory / "freezer.state", "FROZEN", "THAWED"
+    return hierarchies()[0] / path.lstrip("/") / "cgroup.freeze", "1", "0"
+
+
 def kill_all(path: str) -> None:
     """SIGKILL every process of the cgroup, until there is none (bounded)."""
     deadline = time.monotonic() + REMOVAL_DEADLINE
@@ -62,6 +113,7 @@ def kill_all(path: str) -> None:
             identity = process.identity_of(pid)
             if identity is not None:
                 process.send_signal(identity, signal.SIGKILL)
+        thaw(path)  # a process that a v1 freezer holds does not die before it is let go
         if time.monotonic() > deadline:
             return
         time.sleep(0.002)

@@ -243,6 +243,7 @@ class OciRuntime:
                     read_only=bind.read_only,
                     propagation=bind.propagation,
                     recursive=bind.recursive,
+                    flags=bind.flags,
                 )
             )
         for file in request.spec.files:
@@ -314,6 +315,18 @@ class OciRuntime:
         self.kill(container_id, signal.SIGKILL)
         cgroups.kill_all(cgroups.path_of(container_id, self._paths.key))
 
+    def pause(self, container_id: str) -> None:
+        """Freeze every process of the container."""
+        path = cgroups.path_of(container_id, self._paths.key)
+        if not cgroups.freeze(path):
+            cgroups.thaw(path)
+            message = f"cannot pause container {container_id[:12]}: not every process can be frozen"
+            raise errors.RuntimeFailure(message, hint="One may wait for a disk or a network file system.")
+
+    def resume(self, container_id: str) -> None:
+        """Let the container's processes go on."""
+        cgroups.thaw(cgroups.path_of(container_id, self._paths.key))
+
     def descriptor_of(self, container_id: str) -> int | None:
         """A pidfd of the living first process; the caller closes it."""
         identity = _read_identity(self._bundle(container_id) / "identity")
@@ -335,7 +348,13 @@ class OciRuntime:
         is_monitored = monitor is not None and process.is_alive(monitor)
         if process.is_alive(identity):
             is_started = not (self._state / container_id / "exec.fifo").exists()
-            return RuntimeState(exists=True, is_running=is_started, init=identity, is_monitored=is_monitored)
+            return RuntimeState(
+                exists=True,
+                is_running=is_started,
+                init=identity,
+                is_monitored=is_monitored,
+                is_paused=is_started and cgroups.is_frozen(cgroups.path_of(container_id, self._paths.key)),
+            )
         ended = conmon.exit_code_in(bundle, container_id)
         return RuntimeState(
             exists=True,
@@ -439,6 +458,9 @@ class OciRuntime:
         if identity is None or not process.is_alive(identity):
             message = f"container {container_id[:12]} is not running"
             raise errors.OperationFailed(message, hint="See `composer ps --all`.")
+        if cgroups.is_frozen(cgroups.path_of(container_id, self._paths.key)):
+            message = f"container {container_id[:12]} is paused"
+            raise errors.OperationFailed(message, hint="`composer unpause` lets it go on.")
         config = json.loads((bundle / "config.json").read_bytes())
         described = self._exec_process(identity.pid, config, request)
         _sweep_process_files(bundle)
@@ -565,14 +587,23 @@ def _stage(request: ContainerRequest, bundle: Path) -> dict[str, Path]:
             path.mkdir(mode=0o700, exist_ok=True)
             mounts.bind_from(bind.peer, str(bind.source), path)
             found[bind.target] = path
-        elif bind.is_held:
-            if bind.source.is_dir():
-                path.mkdir(mode=0o700, exist_ok=True)
-            else:
-                path.touch()
+        elif bind.is_held or bind.recursive == "disabled":
+            # crun 1.8 takes what is mounted below along, whether asked to or not.
+            _mount_point_like(bind.source, path)
             mounts.bind(bind.source, path)
             found[bind.target] = path
+        elif bind.propagation in ("shared", "rshared"):
+            _mount_point_like(bind.source, path)
+            mounts.bind_outside(str(bind.source), path)
+            found[bind.target] = path
     return found
+
+
+def _mount_point_like(source: Path, path: Path) -> None:
+    if source.is_dir():
+        path.mkdir(mode=0o700, exist_ok=True)
+    else:
+        path.touch()
 
 
 def _below(tree: Path, subpath: str, name: str) -> Path:

@@ -60,6 +60,7 @@ class PlacedMount:
     is_file: bool = False
     propagation: str = ""
     recursive: str = ""
+    flags: tuple[str, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -281,7 +282,9 @@ def _system_mounts(given: SpecInput) -> list[Config]:
 def _tmpfs_mounts(mounts: tuple[ContainerMount, ...]) -> list[Config]:
     placed = []
     for mount in mounts:
-        options = ["nosuid", "nodev", "noexec"]
+        options = ["no" + word for word in ("suid", "dev", "exec") if word not in mount.tmpfs_options] + [
+            *mount.tmpfs_options
+        ]
         if mount.tmpfs_size is not None:
             options.append(f"size={int(mount.tmpfs_size)}")
         options.append(f"mode={mount.tmpfs_mode if mount.tmpfs_mode is not None else 0o1777:o}")
@@ -309,6 +312,7 @@ def _bind_options(bind: PlacedMount) -> list[str]:
         "bind" if bind.recursive == "disabled" else "rbind",
         bind.propagation or "rprivate",
         "ro" if bind.read_only else "rw",
+        *bind.flags,
         *(["rro"] if bind.read_only and bind.recursive == "readonly" else []),
     ]
 

@@ -312,6 +312,7 @@ def _mounts(node: Node) -> tuple[Mount, ...]:
             tmpfs_size=memory.size,
             tmpfs_mode=memory.mode,
             read_only=memory.read_only,
+            tmpfs_options=memory.options,
         )
     return tuple(found.values())
 

@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Iterator
 
 from composer import errors
-from composer.model import devicerule, logging, security
+from composer.model import devicerule, localvolume, logging, security
 from composer.model.stack import Logging
 from composer.stackfile import paths, ports, subnets, tmpfs
 from composer.stackfile.scalars import is_number, scalar_text, shown
@@ -236,6 +236,13 @@ def _driver(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
         yield problem(node, path, message, hint=f"Only {allowed[0]} is known.")
 
 
+def _driver_opts(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
+    try:
+        localvolume.mount_of({key: scalar_text(child.value) for key, child in node.entries()})
+    except ValueError as error:
+        yield problem(node, path, str(error), hint="Write type, device and o as mount(8) has them.")
+
+
 def _capability(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
     word = scalar_text(node.value).upper().removeprefix("CAP_")
     if not word.replace("_", "").isalpha():
@@ -427,5 +434,6 @@ _TABLE: Table[Check] = Table(
         ("networks.*.ipam.config", subnets.ipam),
         ("networks.*.driver", _driver),
         ("volumes.*.driver", _driver),
+        ("volumes.*.driver_opts", _driver_opts),
     ]
 )

@@ -111,7 +111,6 @@ ROWS: tuple[Row, ...] = (
         ports.*.mode ports.*.name ports.*.app_protocol: a cluster's matter
         volumes.*.consistency: a macOS matter
         volumes.*.bind.selinux: labels need SELinux on the host
-        volumes.*.volume.labels: labels of anonymous volumes are not kept
         """,
     ),
     *_rows(
@@ -144,8 +143,15 @@ ROWS: tuple[Row, ...] = (
         "networks.*.",
         "driver_opts external enable_ipv4 enable_ipv6 ipam.config.*.ip_range ipam.config.*.aux_addresses",
     ),
-    *_rows(Support.HONOURED, "volumes.*.", "name labels\ndriver: local"),
-    *_rows(Support.REFUSED, "volumes.*.", "driver_opts external"),
+    *_rows(
+        Support.HONOURED,
+        "volumes.*.",
+        """
+        name labels external
+        driver: local
+        driver_opts: type, device and o, mounted for as long as a container uses the volume
+        """,
+    ),
     *_rows(Support.HONOURED, "configs.*.", "name file environment content"),
     *_rows(Support.HONOURED, "secrets.*.", "name file environment"),
     *_rows(Support.IDLE, "configs.*.", "labels: a config is a file in the container"),

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import trio
 
 from composer import errors
-from composer.model.quantity import Duration
-from composer.planner import desired, reconcile, teardown
-from composer.supervisor import loading
+from composer.planner import desired
+from composer.supervisor import asking, byhand, loading
+from composer.supervisor.asking import seconds, texts
 from composer.supervisor.control import Command, Ending, Request
 from composer.supervisor.converge import is_empty
 from composer.supervisor.watch import signal_number
@@ -51,6 +51,7 @@ class Commands:
         self._watch = watch
         self._journal = journal
         self._loader = loader
+        self._by_hand = byhand.ByHand(drivers, watch, self._refuse_when_ending)
         self.is_ending = False
 
     def table(self) -> dict[str, Command]:
@@ -59,9 +60,7 @@ class Commands:
             "ping": Command(handler=self._ping),
             "up": Command(handler=self._up),
             "down": Command(handler=self._down),
-            "start": Command(handler=self._change),
-            "stop": Command(handler=self._change),
-            "restart": Command(handler=self._change),
+            **{name: Command(handler=self._change) for name in asking.LIFECYCLE},
             "kill": Command(handler=self._kill),
             "ps": Command(handler=self._ps),
             "run": Command(handler=self._run),
@@ -70,6 +69,7 @@ class Commands:
             "wait": Command(handler=self._wait, ends_with_client=True),
             "wait_any": Command(handler=self._wait_any, ends_with_client=True),
             "events": Command(handler=self._events, ends_with_client=True),
+            **self._by_hand.table(),
         }
 
     # ------------------------------------------------------------------ the stack
@@ -80,22 +80,18 @@ class Commands:
     async def _up(self, request: Request) -> Answer:
         self._refuse_when_ending()
         arguments = request.arguments
-        services = _texts(arguments, "services")
+        services = texts(arguments, "services")
         stack = await self._load(arguments, services)
-        options = reconcile.UpOptions(
-            services=services,
-            build=bool(arguments.get("build")),
-            force_recreate=bool(arguments.get("force_recreate")),
-            no_deps=bool(arguments.get("no_deps")),
-            scale=_scale(arguments.get("scale")),
-            remove_orphans=bool(arguments.get("remove_orphans")),
-            timeout=_duration(arguments.get("timeout")),
-            wait=bool(arguments.get("wait")),
-        )
         changed, warnings = await self._convergence.up(
-            stack, options, request.say, wait_timeout=_seconds(arguments.get("wait_timeout"))
+            stack,
+            asking.up_options(arguments),
+            request.say,
+            wait_timeout=seconds(arguments.get("wait_timeout")),
+            at_once=asking.at_once(arguments),
         )
         answer: Answer = {"changed": changed, "warnings": list(warnings)}
+        if arguments.get("rows"):
+            answer["attached"] = list(asking.attached(arguments, stack))
         if changed or arguments.get("rows"):
             answer["containers"] = await self._convergence.rows()
         return answer
@@ -103,15 +99,10 @@ class Commands:
     async def _down(self, request: Request) -> Answer:
         arguments = request.arguments
         stack = await self._load(arguments, ()) if arguments.get("source") else None
-        images = arguments.get("rmi")
-        options = teardown.DownOptions(
-            volumes=bool(arguments.get("volumes")),
-            remove_orphans=bool(arguments.get("remove_orphans")),
-            images=str(images) if images else None,
-            timeout=_duration(arguments.get("timeout")),
-            services=_texts(arguments, "services"),
+        changed = await self._convergence.down(
+            stack, asking.down_options(arguments), request.say, at_once=asking.at_once(arguments)
         )
-        return {"changed": await self._convergence.down(stack, options, request.say)}
+        return {"changed": changed}
 
     async def end_if_empty(self) -> bool:
         """Whether nothing is left to look after; from then on requests go to a successor."""
@@ -125,13 +116,13 @@ class Commands:
         self._refuse_when_ending()
         arguments = request.arguments
         changed = await self._convergence.change(
-            request.command, _texts(arguments, "services"), _seconds(arguments.get("timeout")), request.say
+            request.command, arguments, request.say, wait_timeout=seconds(arguments.get("wait_timeout"))
         )
         return {"changed": changed}
 
     async def _kill(self, request: Request) -> Answer:
         number = signal_number(str(request.arguments.get("signal") or "SIGKILL"))
-        count = await self._convergence.kill(_texts(request.arguments, "services"), number)
+        count = await self._convergence.kill(asking.choice_of(request.arguments), number)
         return {"killed": count}
 
     async def _ps(self, _request: Request) -> Answer:
@@ -179,7 +170,7 @@ class Commands:
             codes[container_id] = (await self._watch.wait_end(container_id)).exit_code
 
         async with trio.open_nursery() as nursery:
-            for container_id in _texts(request.arguments, "ids"):
+            for container_id in texts(request.arguments, "ids"):
                 nursery.start_soon(one, container_id)
         return {"exit_codes": codes}
 
@@ -193,12 +184,12 @@ class Commands:
             scope.cancel()
 
         async with trio.open_nursery() as nursery:
-            for container_id in _texts(request.arguments, "ids"):
+            for container_id in texts(request.arguments, "ids"):
                 nursery.start_soon(one, container_id, nursery.cancel_scope)
         return first
 
     async def _events(self, request: Request) -> Answer:
-        since = _seconds(request.arguments.get("since"))
+        since = seconds(request.arguments.get("since"))
         if since is not None:
             for event in self._journal.since(since):
                 request.say(dict(event))
@@ -247,21 +238,3 @@ def _one_off_spec(
         stdin_open=bool(arguments.get("stdin")),
         name=name,
     )
-
-
-def _texts(arguments: Mapping[str, object], name: str) -> tuple[str, ...]:
-    value = arguments.get(name)
-    return tuple(str(item) for item in value) if isinstance(value, list) else ()
-
-
-def _scale(value: object) -> dict[str, int]:
-    return {str(name): int(count) for name, count in value.items()} if isinstance(value, dict) else {}
-
-
-def _seconds(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _duration(value: object) -> Duration | None:
-    seconds = _seconds(value)
-    return None if seconds is None else Duration.of_seconds(seconds)

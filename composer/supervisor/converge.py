@@ -5,6 +5,7 @@ One change at a time: requests that change the stack queue for one lock, in the 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -19,15 +20,16 @@ from composer.host import process
 from composer.model import events
 from composer.model import plan as operations
 from composer.model.protocols import BuildRequest
-from composer.model.quantity import Duration
-from composer.planner import desired, heal, lifecycle, reconcile, teardown
+from composer.planner import desired, heal, reconcile, teardown
+from composer.supervisor import asking
 
 if TYPE_CHECKING:
     from composer.engine.drivers import Drivers
-    from composer.model.container import Observed, ObservedContainer
+    from composer.model.container import Observed
     from composer.model.events import EventSink
     from composer.model.plan import Operation, Plan
     from composer.model.stack import Stack
+    from composer.planner.choice import Choice
     from composer.supervisor.loading import Loader
     from composer.supervisor.watch import Watch
 
@@ -71,7 +73,13 @@ class Convergence:
     # ------------------------------------------------------------------ requests
 
     async def up(
-        self, stack: Stack, options: reconcile.UpOptions, say: EventSink, *, wait_timeout: float | None
+        self,
+        stack: Stack,
+        options: reconcile.UpOptions,
+        say: EventSink,
+        *,
+        wait_timeout: float | None,
+        at_once: float = math.inf,
     ) -> tuple[bool, tuple[str, ...]]:
         """Make the stack what its file says; returns whether anything changed, and warnings."""
         async with self.lock:
@@ -87,16 +95,22 @@ class Convergence:
                     warnings = tuple(dict.fromkeys((*warnings, *plan.warnings)))
                     changed = changed or not plan.is_empty
                     if not plan.is_empty:
-                        await self._carry_out(plan, say)
+                        await self._carry_out(plan, say, at_once=at_once)
                     if plan.is_final:
                         break
                     options = reconcile.after_builds(options)
             if scope.cancelled_caught:
-                message = f"not everything was ready within {wait_timeout:g} s"
-                raise errors.OperationFailed(message, hint="See `composer ps` and `composer logs`.")
+                raise _not_ready(wait_timeout)
             return changed, warnings
 
-    async def down(self, stack: Stack | None, options: teardown.DownOptions, say: EventSink) -> bool:
+    async def down(
+        self,
+        stack: Stack | None,
+        options: teardown.DownOptions,
+        say: EventSink,
+        *,
+        at_once: float = math.inf,
+    ) -> bool:
         """Take away what the options name; returns whether anything was there."""
         async with self.lock:
             everything = not options.services
@@ -104,31 +118,26 @@ class Convergence:
                 self._drivers.records.mark_down(self.name)
             references = desired.references(stack) if stack else ()
             plan = teardown.plan_down(stack, await self.observe(references), options)
-            await self._carry_out(plan, say, on_failure=OnFailure.GO_ON)
+            await self._carry_out(plan, say, on_failure=OnFailure.GO_ON, at_once=at_once)
             return not plan.is_empty
 
     async def change(
-        self, verb: str, services: tuple[str, ...], timeout: float | None, say: EventSink
+        self, command: str, arguments: asking.Arguments, say: EventSink, *, wait_timeout: float | None = None
     ) -> bool:
-        """``start``, ``stop`` or ``restart`` of existing containers."""
+        """One of ``asking.LIFECYCLE`` for existing containers; returns whether anything changed."""
         async with self.lock:
-            observed = await self.observe()
-            self._check_services(services, observed)
-            grace = None if timeout is None else Duration.of_seconds(timeout)
-            if verb == "start":
-                plan = lifecycle.plan_start(self._stack, observed, services)
-            elif verb == "stop":
-                plan = lifecycle.plan_stop(self._stack, observed, services, grace)
-            else:
-                plan = lifecycle.plan_restart(self._stack, observed, services, grace)
-            await self._carry_out(plan, say)
+            with _deadline(wait_timeout) as scope:
+                plan = asking.plan_of(command, arguments, self._stack, await self.observe())
+                await self._carry_out(plan, say, at_once=asking.at_once(arguments))
+            if scope.cancelled_caught:
+                raise _not_ready(wait_timeout)
             return not plan.is_empty
 
-    async def kill(self, services: tuple[str, ...], number: int) -> int:
-        """Signal the running containers of the services; returns how many there were."""
+    async def kill(self, choice: Choice, number: int) -> int:
+        """Signal the running containers that are meant; returns how many there were."""
         observed = await self.observe()
-        self._check_services(services, observed)
-        victims = [c for c in observed.containers if c.is_running and _is_meant(c, services)]
+        choice.check(observed, self._known_services())
+        victims = [container for container in choice.of(observed) if container.is_running]
         async with trio.open_nursery() as nursery:
             for victim in victims:
                 nursery.start_soon(self._watch.kill, victim.id, number)
@@ -160,21 +169,22 @@ class Convergence:
             for record in records:
                 nursery.start_soon(self._watch.adopt_guarded, record)
 
-    def _check_services(self, services: tuple[str, ...], observed: Observed) -> None:
-        known = {container.spec.service for container in observed.containers}
-        if self._stack is not None:
-            known |= self._stack.services.keys() | self._stack.inactive.keys()
-        unknown = [service for service in services if service not in known]
-        if unknown:
-            message = f"no such service: {', '.join(unknown)}"
-            raise errors.UsageError(message, hint=f"There are: {', '.join(sorted(known)) or 'none'}.")
+    def _known_services(self) -> tuple[str, ...]:
+        return () if self._stack is None else (*self._stack.services, *self._stack.inactive)
 
     # ------------------------------------------------------------------ carrying out
 
     async def _carry_out(
-        self, plan: Plan, say: EventSink, *, on_failure: OnFailure = OnFailure.SKIP_DEPENDENTS
+        self,
+        plan: Plan,
+        say: EventSink,
+        *,
+        on_failure: OnFailure = OnFailure.SKIP_DEPENDENTS,
+        at_once: float = math.inf,
     ) -> None:
-        failures = await executor.run_plan(plan, partial(self.perform, say), say, on_failure=on_failure)
+        failures = await executor.run_plan(
+            plan, partial(self.perform, say), say, on_failure=on_failure, at_once=at_once
+        )
         if not failures:
             return
         if len(failures) > 1:
@@ -218,6 +228,10 @@ class Convergence:
             case operations.StopContainer():
                 grace = None if operation.grace is None else operation.grace.seconds
                 await watch.stop(operation.id, grace)
+            case operations.PauseContainer():
+                await watch.pause(operation.id)
+            case operations.UnpauseContainer():
+                await watch.unpause(operation.id)
             case operations.RemoveContainer():
                 await watch.remove(operation.id, with_anonymous_volumes=operation.with_anonymous_volumes)
             case operations.ReconnectContainer():
@@ -322,8 +336,9 @@ def _deadline(seconds: float | None) -> trio.CancelScope:
     return trio.CancelScope() if seconds is None else trio.move_on_after(seconds)
 
 
-def _is_meant(container: ObservedContainer, services: tuple[str, ...]) -> bool:
-    return not container.spec.one_off and (not services or container.spec.service in services)
+def _not_ready(seconds: float | None) -> errors.OperationFailed:
+    message = f"not everything was ready within {seconds:g} s"
+    return errors.OperationFailed(message, hint="See `composer ps` and `composer logs`.")
 
 
 def is_empty(observed: Observed) -> bool:

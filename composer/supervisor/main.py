@@ -257,7 +257,7 @@ async def _supervise(
     import trio
 
     from composer.engine.drivers import open_drivers
-    from composer.supervisor import commands, control, journal, loading
+    from composer.supervisor import byhand, commands, control, journal, loading
     from composer.supervisor.converge import Convergence
     from composer.supervisor.resolver import Resolver
     from composer.supervisor.watch import Watch
@@ -276,7 +276,8 @@ async def _supervise(
         check = trio.Event()
 
         def answered(command: str) -> None:
-            if command in {"up", "down", "remove_one_off", "run"}:
+            is_ending = command in {"up", "down", "rm", "remove_one_off", "run"}
+            if is_ending or command.startswith(byhand.PREFIX):
                 check.set()
 
         nursery.start_soon(_end_on_signal, nursery.cancel_scope)

@@ -55,6 +55,7 @@ class Watched:
         self.lock = trio.Lock()
         self.is_running = False
         self.is_prepared = False
+        self.is_paused = False
         self.pidfd = -1
         self.began = -math.inf
         self.ended: Ended | None = None
@@ -172,20 +173,18 @@ class Watch:
         self._begin(watched, began=trio.current_time())
         self._journal.emit(watched.id, watched.spec, "start")
 
-    def _begin(self, watched: Watched, *, began: float, health: Health = Health.NONE) -> None:
+    def _begin(
+        self, watched: Watched, *, began: float, health: Health = Health.NONE, is_paused: bool = False
+    ) -> None:
         watched.is_running = True
+        watched.is_paused = is_paused
         watched.began = began
         watched.ended = None
         watched.health = health
         watched.last_probe = b""
         self._nursery.start_soon(self._guarded, partial(self._follow, watched))
-        settings = self._health_settings(watched.spec)
-        if settings is not None:
-            if health is Health.NONE:
-                self._set_health(watched, Health.STARTING)
-            watched.probing = trio.CancelScope()
-            probe = partial(self._probe, watched, settings, watched.probing)
-            self._nursery.start_soon(self._guarded, probe)
+        if not is_paused:
+            self._begin_probing(watched)
         watched.announce()
 
     async def _keep_log(self, watched: Watched) -> None:
@@ -196,6 +195,16 @@ class Watch:
         except errors.ComposerError as error:
             # Its output stays within the bound all the same; the older files are what is missing.
             self._journal.emit(watched.id, watched.spec, "log_not_kept", {"error": error.message})
+
+    def _begin_probing(self, watched: Watched) -> None:
+        settings = self._health_settings(watched.spec)
+        if settings is None:
+            return
+        if watched.health is Health.NONE:
+            self._set_health(watched, Health.STARTING)
+        watched.probing = trio.CancelScope()
+        probe = partial(self._probe, watched, settings, watched.probing)
+        self._nursery.start_soon(self._guarded, probe)
 
     # ------------------------------------------------------------------ adopt
 
@@ -214,7 +223,8 @@ class Watch:
                 await self._resolver.add(record.id, state.init.pid, record.spec.resolver.servers)
             ran_for = max(0.0, time.time() - record.started_at)
             await self._keep_log(watched)
-            self._begin(watched, began=trio.current_time() - ran_for, health=record.health)
+            began = trio.current_time() - ran_for
+            self._begin(watched, began=began, health=record.health, is_paused=state.is_paused)
             return
         if descriptor is not None:
             os.close(descriptor)
@@ -243,7 +253,7 @@ class Watch:
         except Exception:  # noqa: BLE001 -- whatever cleaning up met, the process is dead and waiters must know
             traceback.print_exc()
             ended = Ended(exit_code=EXIT_UNKNOWN, oom_killed=False, finished_at=time.time())
-        watched.is_running = False
+        watched.is_running = watched.is_paused = False
         watched.ended = ended
         watched.health = Health.NONE
         self._emit_end(watched, ended)
@@ -307,8 +317,11 @@ class Watch:
 
     # ------------------------------------------------------------------ stop
 
-    async def stop(self, container_id: str, grace: float | None) -> None:
-        """Stop signal, grace, SIGKILL; returns when the process is gone and settled."""
+    async def stop(self, container_id: str, grace: float | None, number: int | None = None) -> None:
+        """Stop signal (``number`` instead of its own), grace, SIGKILL; returns when it is gone and settled.
+
+        An infinite grace waits for the end however long it takes.
+        """
         record = self._drivers.records.container(container_id)
         if record is None:
             return
@@ -323,7 +336,7 @@ class Watch:
                 await self._in_thread(self._ends, partial(self._clean_dead, record))
                 return
             self._end_probing(watched)
-            number = self._stop_signal(record.spec)
+            number = self._stop_signal(record.spec) if number is None else number
             seconds = record.spec.stop_grace_period / 1e9 if grace is None else grace
             self._journal.emit(container_id, record.spec, "kill", {"signal": str(int(number))})
             await self._signal_and_wait(watched, number, seconds)
@@ -339,6 +352,7 @@ class Watch:
     async def _signal_and_wait(self, watched: Watched, number: int, seconds: float) -> None:
         runtime = self._drivers.runtime
         runtime.kill(watched.id, number)
+        self._resume(watched)  # what is frozen hears no signal
         if number != signal.SIGKILL:
             with trio.move_on_after(seconds):
                 await self.wait_end(watched.id)
@@ -383,6 +397,8 @@ class Watch:
         if watched.is_running:
             self._journal.emit(container_id, record.spec, "kill", {"signal": str(int(number))})
             self._drivers.runtime.kill(container_id, number)
+            if number in (signal.SIGKILL, self._stop_signal(record.spec)):
+                self._resume(watched)
             if number == signal.SIGKILL:
                 with trio.move_on_after(KILL_DEADLINE):
                     await self.wait_end(container_id)
@@ -391,6 +407,45 @@ class Watch:
         image = self._drivers.images.find(spec.image_id)
         name = spec.stop_signal or (image.config.stop_signal if image else "") or "SIGTERM"
         return signal_number(name)
+
+    # ------------------------------------------------------------------ pause
+
+    async def pause(self, container_id: str) -> None:
+        """Freeze a running container; its health is not probed meanwhile."""
+        watched = self._of(self._containers.record_of(container_id))
+        async with watched.lock:
+            if not watched.is_running:
+                raise errors.OperationFailed(f"{watched.spec.name} is not running")
+            if watched.is_paused:
+                return
+            if watched.probing is not None:
+                watched.probing.cancel()
+                watched.probing = None
+            watched.is_paused = True
+            try:
+                await self._in_thread(self._ends, partial(self._drivers.runtime.pause, container_id))
+            except errors.ComposerError:
+                watched.is_paused = False
+                self._begin_probing(watched)
+                raise
+            self._journal.emit(container_id, watched.spec, "pause")
+            watched.announce()
+
+    async def unpause(self, container_id: str) -> None:
+        """Let a paused container go on."""
+        watched = self._of(self._containers.record_of(container_id))
+        async with watched.lock:
+            if not watched.is_paused:
+                return
+            self._resume(watched)
+            self._begin_probing(watched)
+            watched.announce()
+
+    def _resume(self, watched: Watched) -> None:
+        if watched.is_paused:
+            self._drivers.runtime.resume(watched.id)
+            watched.is_paused = False
+            self._journal.emit(watched.id, watched.spec, "unpause")
 
     # ------------------------------------------------------------------ wait
 
@@ -429,7 +484,8 @@ class Watch:
             raise self._failure(watched, f"{name} exited with {exit_code}")
         if condition is Condition.STARTED:
             return watched.is_running
-        if watched.is_running and watched.probing is None and watched.health is not Health.HEALTHY:
+        is_probed = watched.probing is not None or watched.is_paused
+        if watched.is_running and not is_probed and watched.health is not Health.HEALTHY:
             message = f"{name} has no healthcheck, so it can never become healthy"
             raise errors.OperationFailed(message, hint="Give it a healthcheck, or wait for service_started.")
         if watched.health is Health.UNHEALTHY:

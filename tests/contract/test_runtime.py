@@ -132,6 +132,18 @@ def test_kill_all_ends_it(subject: Subject) -> None:
     assert not subject.runtime.state(container_id).is_running
 
 
+def test_a_paused_container_runs_and_does_nothing(subject: Subject) -> None:
+    identity = subject.started("sleep", "60")
+    subject.runtime.pause(identity)
+    state = subject.runtime.state(identity)
+    assert (state.is_running, state.is_paused) == (True, True)
+    subject.runtime.resume(identity)
+    assert not subject.runtime.state(identity).is_paused
+    subject.runtime.pause(identity)
+    subject.runtime.kill_all(identity)
+    assert subject.exit_code(identity) == 137
+
+
 def test_release_forgets_the_container_and_keeps_its_files(subject: Subject) -> None:
     request = subject.bench.request("/bin/sleep", "1000")
     subject.runtime.write_files(request.id, [MaterialFile(target="/run/secrets/a", content=b"marker")])

@@ -65,6 +65,7 @@ class Container:
     limits: Limits
     is_alive: bool = True
     is_started: bool = False
+    is_paused: bool = False
     is_monitored: bool = True
     exit_code: int | None = None
     finished_at: float = 0.0
@@ -145,6 +146,15 @@ class FakeRuntime:
         if container_id in self.containers:
             self.end(container_id, 128 + signal.SIGKILL)
 
+    def pause(self, container_id: str) -> None:
+        self._called("pause", container_id)
+        self._running(container_id).is_paused = True
+
+    def resume(self, container_id: str) -> None:
+        self._called("resume", container_id)
+        if container_id in self.containers:
+            self.containers[container_id].is_paused = False
+
     def release(self, container_id: str) -> None:
         self._called("release", container_id)
         self.kill_all(container_id)
@@ -165,6 +175,7 @@ class FakeRuntime:
                 is_running=container.is_started,
                 init=container.identity,
                 is_monitored=container.is_monitored,
+                is_paused=container.is_paused,
             )
         return RuntimeState(
             exists=True,

@@ -19,6 +19,7 @@ from composer.model.plan import Plan, text_of
 from composer.model.quantity import ByteSize
 from composer.model.stack import Condition, Pool, PublishedPort, Stack
 from composer.planner import lifecycle, reconcile, teardown
+from composer.planner.choice import Choice
 from composer.planner.reconcile import UpOptions
 from tests.builders import World, check, data_at, needs, service, stack
 
@@ -187,8 +188,60 @@ def waiting_for_everything() -> Plan:
 @case
 def start_after_stop() -> Plan:
     world = running(shop())
-    world.apply(lifecycle.plan_stop(shop(), world.observed, (), None))
-    return lifecycle.plan_start(shop(), world.observed, ())
+    world.apply(lifecycle.plan_stop(shop(), world.observed, Choice(), None))
+    return lifecycle.plan_start(shop(), world.observed, Choice())
+
+
+@case
+def start_and_wait_for_health() -> Plan:
+    world = running(shop())
+    world.apply(lifecycle.plan_stop(shop(), world.observed, Choice(), None))
+    return lifecycle.plan_start(None, world.observed, Choice(services=("db",)), wait=True)
+
+
+@case
+def restart_with_those_who_follow() -> Plan:
+    wanted = stack(
+        service("db"),
+        service("web", depends_on={"db": needs(Condition.STARTED, restart=True)}),
+        service("idle", depends_on={"db": needs(Condition.STARTED)}),
+    )
+    return lifecycle.plan_restart(wanted, running(wanted).observed, Choice(services=("db",)), None)
+
+
+@case
+def pause_and_unpause() -> Plan:
+    world = running(shop())
+    world.apply(lifecycle.plan_pause(world.observed, Choice(services=("web",))))
+    assert lifecycle.plan_pause(world.observed, Choice(services=("web",))).is_empty
+    return lifecycle.plan_unpause(world.observed, Choice())
+
+
+@case
+def remove_what_does_not_run() -> Plan:
+    return lifecycle.plan_remove(shop(), running(shop()).observed, Choice(), lifecycle.RemoveOptions())
+
+
+@case
+def stop_and_remove() -> Plan:
+    options = lifecycle.RemoveOptions(stop=True, volumes=True)
+    return lifecycle.plan_remove(shop(), running(shop()).observed, Choice(), options)
+
+
+@case
+def keep_what_changed() -> Plan:
+    changed = shop(environment={"DEBUG": "1"})
+    return up(changed, running(shop()).observed, no_recreate=True)
+
+
+@case
+def recreate_what_the_named_services_need() -> Plan:
+    return up(shop(), running(shop()).observed, services=("web",), always_recreate_deps=True)
+
+
+@case
+def create_without_starting() -> Plan:
+    return up(shop(), World().observed, start=False)
 
 
 @case
@@ -203,12 +256,12 @@ def down_with_volumes_without_a_file() -> Plan:
 
 @case
 def stop_in_order() -> Plan:
-    return lifecycle.plan_stop(shop(), running(shop()).observed, (), None)
+    return lifecycle.plan_stop(shop(), running(shop()).observed, Choice(), None)
 
 
 @case
 def restart_one_service() -> Plan:
-    return lifecycle.plan_restart(shop(), running(shop()).observed, ("web",), None)
+    return lifecycle.plan_restart(shop(), running(shop()).observed, Choice(services=("web",)), None)
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

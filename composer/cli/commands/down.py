@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from composer import errors
-from composer.cli import arguments, request
+from composer.cli import arguments, dryrun, request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(session: Session, options: argparse.Namespace) -> int:
     """Take the stack down."""
+    if session.root.dry_run:
+        return dryrun.show(session, "down", _request_of(session, options))
     connection = session.connect(revive=True)
     if connection is None:
         if not _is_anything_left(session, options):
@@ -57,14 +59,7 @@ def _is_anything_left(session: Session, options: argparse.Namespace) -> bool:
 
 def _ask(session: Session, connection: Connection, options: argparse.Namespace) -> Json:
     """With the file, which knows the order and the images; where it is broken, by the records alone."""
-    wanted: Json = {
-        "source": session.source(),
-        "volumes": options.volumes,
-        "remove_orphans": options.remove_orphans,
-        "rmi": options.rmi,
-        "timeout": options.timeout,
-        "services": options.services,
-    }
+    wanted = _request_of(session, options)
     try:
         return request.perform(session, connection, "down", wanted)
     except errors.StackFileError as error:
@@ -73,3 +68,15 @@ def _ask(session: Session, connection: Connection, options: argparse.Namespace) 
         if any(problem.line for problem in error.problems):
             session.note("warning: the stack file has errors; going by what was recorded")
     return request.perform(session, connection, "down", {**wanted, "source": None})
+
+
+def _request_of(session: Session, options: argparse.Namespace) -> Json:
+    return {
+        "source": session.source(),
+        "volumes": options.volumes,
+        "remove_orphans": options.remove_orphans,
+        "rmi": options.rmi,
+        "timeout": options.timeout,
+        "services": options.services,
+        "parallel": session.root.parallel,
+    }

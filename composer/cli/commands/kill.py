@@ -17,6 +17,9 @@ composer kill -s SIGHUP web"""
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``kill``."""
     parser.add_argument("-s", "--signal", default="SIGKILL", metavar="SIGNAL", help="name or number")
+    parser.add_argument(
+        "--remove-orphans", action=arguments.WithoutEffect, why="orphans are signalled in any case"
+    )
     arguments.add_services(parser)
 
 

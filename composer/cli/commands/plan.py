@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from composer.cli import arguments
+from composer.cli import arguments, bringup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,22 +34,13 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     """Show the plan."""
     from composer.engine import observe
     from composer.model import plan as plans
-    from composer.planner import desired, reconcile
+    from composer.planner import desired
+    from composer.supervisor import asking
 
+    arguments.check_reconciliation(options)
     stack = session.load(options.services).stack
     observed = observe.observe(session.drivers(), stack.name, desired.references(stack))
-    plan = reconcile.plan_up(
-        stack,
-        observed,
-        reconcile.UpOptions(
-            services=tuple(options.services),
-            build=options.build,
-            force_recreate=options.force_recreate,
-            no_deps=options.no_deps,
-            scale=dict(options.scale),
-            remove_orphans=options.remove_orphans,
-        ),
-    )
+    plan = asking.plan_of("up", bringup.request_of(session, options), stack, observed)
     for warning in (*stack.warnings, *plan.warnings):
         session.note(f"warning: {warning}")
     session.out.write(json_of(plan) if options.format == "json" else plans.text_of(plan))

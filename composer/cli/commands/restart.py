@@ -16,10 +16,12 @@ composer restart web"""
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``restart``."""
+    parser.add_argument("--no-deps", action="store_true", help="leave services that would follow alone")
     arguments.add_timeout(parser)
     arguments.add_services(parser)
 
 
 def execute(session: Session, options: argparse.Namespace) -> int:
     """Restart the containers of the services."""
-    return lifecycle.change(session, "restart", {"services": options.services, "timeout": options.timeout})
+    wanted = {"services": options.services, "timeout": options.timeout, "no_deps": options.no_deps}
+    return lifecycle.change(session, "restart", wanted)

@@ -11,14 +11,18 @@ if TYPE_CHECKING:
     from composer.cli.session import Session
 
 EXAMPLES = """composer start
-composer start web"""
+composer start --wait web"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``start``."""
+    add = parser.add_argument
+    add("--wait", action="store_true", help="until what has a healthcheck is healthy")
+    add("--wait-timeout", type=int, metavar="SECONDS", help="how long to wait at most")
     arguments.add_services(parser)
 
 
 def execute(session: Session, options: argparse.Namespace) -> int:
     """Start the containers of the services."""
-    return lifecycle.change(session, "start", {"services": options.services})
+    wanted = {"services": options.services, "wait": options.wait, "wait_timeout": options.wait_timeout}
+    return lifecycle.change(session, "start", wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from composer import errors
-from composer.cli import arguments, containers, request
+from composer.cli import arguments, bringup, containers, request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,83 +24,119 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("-d", "--detach", action="store_true", help="do not show the output of containers")
     add("--wait", action="store_true", help="until services are running or healthy; implies --detach")
     add("--wait-timeout", type=int, metavar="SECONDS", help="how long to wait at most")
+    add("--no-start", action="store_true", help="create, but start nothing")
     arguments.add_reconciliation(parser)
+    arguments.add_pulling(parser)
+    add("--quiet-build", action="store_true", help="no output of builds")
+    add(
+        "-V",
+        "--renew-anon-volumes",
+        action="store_true",
+        help="give containers that are made again fresh anonymous volumes",
+    )
     add("--abort-on-container-exit", action="store_true", help="stop everything when a container ends")
-    add("--exit-code-from", metavar="SERVICE", help="end with its exit code; implies the above")
+    add("--abort-on-container-failure", action="store_true", help="stop everything when a container fails")
+    add(
+        "--exit-code-from",
+        metavar="SERVICE",
+        help="end with its exit code; implies --abort-on-container-exit",
+    )
+    add("--attach", action="append", default=[], metavar="SERVICE", help="show only the output of these")
+    add("--no-attach", action="append", default=[], metavar="SERVICE", help="do not show its output")
+    add("--attach-dependencies", action="store_true", help="show the output of what the services need, too")
     arguments.add_timeout(parser)
     arguments.add_log_style(parser)
     add("--timestamps", action="store_true", help="show when each line was written")
+    add("--menu", action=arguments.WithoutEffect, why="keys do nothing while output is shown, but Ctrl-C")
+    arguments.add_yes(parser)
     arguments.add_services(parser)
 
 
 def execute(session: Session, options: argparse.Namespace) -> int:
     """Bring the stack up."""
-    aborts = bool(options.abort_on_container_exit or options.exit_code_from)
-    if aborts and (options.detach or options.wait):
-        message = "--abort-on-container-exit and --exit-code-from cannot be used with --detach or --wait"
-        raise errors.UsageError(message)
+    check(options)
     began = time.time()
-    is_detached = options.detach or options.wait
-    with session.connect_for_up(options.services) as connection:
-        answer = request.perform(
-            session, connection, "up", request_of(session, options, wants_rows=not is_detached)
-        )
-    for warning in _warnings_in(answer):
-        session.note(f"warning: {warning}")
+    is_detached = options.detach or options.wait or options.no_start
+    answer = bringup.perform(session, request_of(session, options, wants_rows=not is_detached))
+    if answer is None:
+        return 0
     if is_detached:
         if not answer.get("changed"):
             request.say_nothing_to_do(session)
         return 0
-    return _stay(session, options, began=began, aborts=aborts, answer=answer)
+    return _stay(session, options, began=began, answer=answer)
+
+
+def check(options: argparse.Namespace) -> None:
+    """Raise ``UsageError`` for what excludes each other, as Docker Compose does."""
+    arguments.check_reconciliation(options)
+    if _aborts(options) and (options.detach or options.wait):
+        message = (
+            "--abort-on-container-exit, --abort-on-container-failure and --exit-code-from "
+            "cannot be used with --detach or --wait"
+        )
+        raise errors.UsageError(message)
+    if options.attach and options.attach_dependencies:
+        raise errors.UsageError("--attach and --attach-dependencies are incompatible")
+    if options.detach and (options.attach or options.attach_dependencies):
+        raise errors.UsageError("--detach cannot be combined with --attach or --attach-dependencies")
+    if options.abort_on_container_exit and options.abort_on_container_failure:
+        message = "--abort-on-container-exit and --abort-on-container-failure are incompatible"
+        raise errors.UsageError(message)
+
+
+def _aborts(options: argparse.Namespace) -> str:
+    """Which end of a container ends the stack: ``exit``, ``failure``, or "" for none."""
+    if options.abort_on_container_failure:
+        return "failure"
+    return "exit" if options.abort_on_container_exit or options.exit_code_from else ""
 
 
 def request_of(session: Session, options: argparse.Namespace, *, wants_rows: bool) -> Json:
     """The arguments of the request."""
-    return {
-        "source": session.source(),
-        "services": options.services,
-        "build": options.build,
-        "force_recreate": options.force_recreate,
-        "no_deps": options.no_deps,
-        "scale": dict(options.scale),
-        "remove_orphans": options.remove_orphans,
-        "timeout": options.timeout,
-        "wait": options.wait,
-        "wait_timeout": options.wait_timeout,
-        "start": True,
-        "rows": wants_rows,
-    }
+    return bringup.request_of(
+        session,
+        options,
+        timeout=options.timeout,
+        wait=options.wait,
+        wait_timeout=options.wait_timeout,
+        start=not options.no_start,
+        pull=options.pull,
+        renew_volumes=options.renew_anon_volumes,
+        rows=wants_rows,
+        attach=options.attach,
+        no_attach=options.no_attach,
+        attach_dependencies=options.attach_dependencies,
+    )
 
 
-def _warnings_in(answer: Json) -> list[str]:
-    warnings = answer.get("warnings")
-    return [str(warning) for warning in warnings] if isinstance(warnings, list) else []
-
-
-def _stay(session: Session, options: argparse.Namespace, *, began: float, aborts: bool, answer: Json) -> int:
+def _stay(session: Session, options: argparse.Namespace, *, began: float, answer: Json) -> int:
     """Show output until the stack ends."""
     from composer.cli import foreground, logview
     from composer.cli.commands.logs import style_of
 
-    services = list(options.services)
-    if options.exit_code_from and services and options.exit_code_from not in services:
-        services.append(options.exit_code_from)
+    shown = answer.get("attached")
+    shown = [str(name) for name in shown] if isinstance(shown, list) else list(options.services)
+    aborts = _aborts(options)
+    watched = list(options.services)
+    if options.exit_code_from and watched and options.exit_code_from not in watched:
+        watched.append(options.exit_code_from)
     names = sorted(
         containers.label_of(row)
         for row in containers.rows_in(answer)
-        if not row.get("OneOff") and (not services or row["Service"] in services)
+        if not row.get("OneOff") and (not shown or row["Service"] in shown)
     )
     session.note(f"Attaching to {', '.join(names)}")
-    view = logview.LogView(session.out, style_of(session, options), session.paths.data, services=services)
+    view = logview.LogView(session.out, style_of(session, options), session.paths.data, services=shown)
     attached = foreground.Foreground(
         session,
         view,
-        services=services,
+        services=watched,
         timeout=options.timeout,
         since=began,
         aborts=aborts,
         exit_code_from=options.exit_code_from,
-        completing=_completing(session, services) if aborts else (),
+        completing=_completing(session, watched) if aborts else (),
     )
     return attached.run()
 

@@ -41,7 +41,6 @@ def test_environment_gives_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (["--scale", "web"], "SERVICE=NUMBER"),
         (["--scale", "web=-1"], "SERVICE=NUMBER"),
-        (["--scal", "web=1"], "unrecognized"),
     ],
 )
 def test_wrong_options_are_usage_errors(argv: list[str], message: str) -> None:
@@ -50,6 +49,45 @@ def test_wrong_options_are_usage_errors(argv: list[str], message: str) -> None:
     with pytest.raises(errors.UsageError, match=message) as caught:
         parser.parse_args(argv)
     assert caught.value.hint == "See `composer up --help`."
+
+
+def test_an_unknown_option_comes_with_the_one_that_was_meant() -> None:
+    parser = arguments.Parser(prog="composer up", description="")
+    arguments.add_reconciliation(parser)
+    with pytest.raises(errors.UsageError, match="unknown option --scal$") as caught:
+        parser.parse_args(["--scal=web=1"])
+    assert caught.value.hint == "Did you mean --scale?"
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["--detach=false", "web", "id"], (False, ["id"])),
+        (["--detach=true", "web", "id"], (True, ["id"])),
+        (["-d", "--detach=0", "web", "id"], (False, ["id"])),
+        (["-e", "A=1", "web", "id", "--detach=true"], (False, ["id", "--detach=true"])),
+    ],
+)
+def test_a_flag_may_say_its_value(argv: list[str], expected: tuple[bool, list[str]]) -> None:
+    parser = arguments.Parser(prog="composer exec", description="")
+    arguments.add_process(parser)
+    arguments.add_command(parser)
+    options = parser.parse_args(argv)
+    assert (options.detach, options.command) == expected
+
+
+def test_what_has_no_effect_is_said() -> None:
+    parser = arguments.Parser(prog="composer create", description="")
+    arguments.add_yes(parser)
+    assert parser.parse_args(["-y"]).without_effect == ["-y has no effect: nothing is asked"]
+    assert not hasattr(parser.parse_args([]), "without_effect")
+
+
+@pytest.mark.parametrize(("value", "expected"), [("7", 7), ("", -1), ("many", -1), ("-1", -1)])
+def test_the_limit_of_steps_at_once(monkeypatch: pytest.MonkeyPatch, value: str, expected: int) -> None:
+    monkeypatch.setenv("COMPOSE_PARALLEL_LIMIT", value)
+    assert arguments.root_parser().parse_args([]).parallel == expected
+    assert arguments.root_parser().parse_args(["--parallel", "3"]).parallel == 3
 
 
 def test_timeout_is_not_negative() -> None:

@@ -24,6 +24,12 @@ def test_whose_end_ends_the_stack(
     assert (culprit and culprit["Name"]) == expected
 
 
+def test_only_a_failure_ends_the_stack_where_that_was_asked() -> None:
+    well, ill = row("a-1", State="exited", ExitCode=0), row("b-1", State="exited", ExitCode=1)
+    assert foreground.first_ended([well], (), only_failures=True) is None
+    assert foreground.first_ended([well, ill], (), only_failures=True) == ill
+
+
 def test_the_exit_code_of_a_service() -> None:
     rows = [row("t-1", ExitCode=0), row("t-2", ExitCode=3), row("web-1", ExitCode=137)]
     assert foreground.exit_code_of(rows, "t") == 3

@@ -258,9 +258,9 @@ def test_discovery_goes_up_and_stdin_counts(tmp_path: Path) -> None:
             "not supported yet",
         ),
         (
-            "services: {a: {image: x, volumes: ['v:/d']}}\nvolumes: {v: {external: true}}\n",
+            "services: {a: {image: x, volumes: ['v:/d']}}\nvolumes: {v: {driver_opts: {size: 1g}}}\n",
             2,
-            "not supported yet",
+            "quota",
         ),
         ("services: {a: {image: '${X:?give me one}'}}\n", 1, "give me one"),
         ("services: {a: {image: '${X!}'}}\n", 1, "invalid interpolation"),

@@ -38,7 +38,7 @@ HUGE = "9" * 5000
         ('environment: {"A=B": c}', "services.a.environment", "no name of a variable"),
         ('environment: ["=c"]', "services.a.environment", "no name of a variable"),
         ("tmpfs: /t:size=zz", "services.a.tmpfs[0]", "invalid size"),
-        ("tmpfs: /t:exec", "services.a.tmpfs[0]", "unsupported"),
+        ("tmpfs: /t:exe", "services.a.tmpfs[0]", "unsupported"),
         ("tmpfs: here", "services.a.tmpfs[0]", "not an absolute path"),
         ("tmpfs: [/t/], volumes: ['/h:/t']", "services.a.tmpfs[0]", "/t is a mount already"),
         ("tmpfs: [/t, /t/]", "services.a.tmpfs[1]", "/t is a mount already"),
@@ -94,12 +94,18 @@ def test_explicit_names_stay_in_the_store(stack_of: Load, section: str, name: st
 
 
 @pytest.mark.parametrize("value", ["true", '"true"', '"True"', "$YES"])
-@pytest.mark.parametrize("section", ["volumes", "networks"])
+@pytest.mark.parametrize("section", ["networks"])
 def test_external_is_never_ignored(stack_of: Load, section: str, value: str) -> None:
     with pytest.raises(errors.StackFileError, match="external is not supported yet"):
         stack_of(
             f"{USES[section] % 'vv'}{section}: {{vv: {{external: {value}}}}}\n", environment={"YES": "true"}
         )
+
+
+@pytest.mark.parametrize("value", ["true", '"true"', '"True"', "$YES"])
+def test_an_external_volume_is_one_however_it_is_said(stack_of: Load, value: str) -> None:
+    text = f"{USES['volumes'] % 'vv'}volumes: {{vv: {{external: {value}}}}}\n"
+    assert stack_of(text, environment={"YES": "true"}).volumes["vv"].external
 
 
 def test_what_nothing_uses_stands_in_nobodys_way(stack_of: Load) -> None:

@@ -26,10 +26,16 @@ def test_parse(text: str, target: str, size: int | None, mode: int | None, read_
     )
 
 
+def test_further_options_are_kept_as_they_are_written() -> None:
+    mount = tmpfs.parse("/t:exec,uid=5,size=50%,nr_inodes=1k,noatime")
+    assert mount.options == ("exec", "uid=5", "size=50%", "nr_inodes=1k", "noatime")
+    assert mount.size is None
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [("t", "absolute"), ("/t:mode=888", "octal"), ("/t:mode=", "octal"), ("/t:mode=777777", "octal"),
-     ("/t:size=-1m", "invalid size"), ("/t:exec", "unsupported"), ("/t:uid=5", "unsupported"), ("/t:ro=1", "unsupported")],
+     ("/t:size=-1m", "invalid size"), ("/t:exe", "unsupported"), ("/t:uid=x", "unsupported"), ("/t:uid=-1", "unsupported"), ("/t:size=x%", "unsupported"), ("/t:ro=1", "unsupported")],
 )  # fmt: skip
 def test_what_cannot_be_honoured(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):

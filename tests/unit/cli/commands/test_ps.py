@@ -59,3 +59,37 @@ def test_an_ending_supervisor_is_no_error() -> None:
 def test_names_that_are_none_are_refused(name: str) -> None:
     with pytest.raises(errors.UsageError, match="invalid project name"):
         Stage(FakeConnection(), [f"-p{name}"]).run(ps, [])
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected"),
+    [
+        (["--format", "{{.Name}}: {{.State}}", "-a", "db"], "demo-db-1: exited\n"),
+        (
+            ["--format", "table {{.Service}}\t{{.ID}}", "web"],
+            "SERVICE   ID\nweb       id-web-1\nweb       id-web-2\n",
+        ),
+        (["--filter", "status=exited", "-q"], "id-db-1\n"),
+        (["-q", "--filter", "status=paused"], ""),
+    ],
+)
+def test_templates_and_filters(argv: list[str], expected: str) -> None:
+    stage = Stage(FakeConnection({"ps": ROWS}), ["-p", "demo"])
+    assert stage.run(ps, argv) == 0
+    assert stage.out.getvalue() == expected
+
+
+@pytest.mark.parametrize(
+    "argv", [["--filter", "status=asleep"], ["--filter", "name=x"], ["--format", "{{.Nmae}}"]]
+)
+def test_wrong_filters_and_templates(argv: list[str]) -> None:
+    with pytest.raises(errors.UsageError):
+        Stage(FakeConnection({"ps": ROWS}), ["-p", "demo"]).run(ps, argv)
+
+
+def test_nothing_is_cut_where_that_was_asked() -> None:
+    long = {"containers": [row("web-1", Command='"sleep 1000000000000000000000000000"')]}
+    for argv, is_cut in ((["--no-trunc"], False), ([], True)):
+        stage = Stage(FakeConnection({"ps": long}), ["-p", "demo"])
+        stage.run(ps, argv)
+        assert ("…" in stage.out.getvalue()) is is_cut

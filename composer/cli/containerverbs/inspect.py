@@ -1,0 +1,54 @@
+"""``container inspect``: documents with Docker's names of fields, or what a template picks of them."""
+
+from __future__ import annotations
+
+import json
+
+from composer.cli import hand
+from composer.cli.containerrows import opened
+from composer.cli.template import Template
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from composer.cli.session import Session
+
+EXAMPLES = {
+    "inspect": """composer container inspect web
+composer container inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' web
+composer container inspect -f '{{json .State}}' web"""
+}
+
+
+def add_options(parser: argparse.ArgumentParser, _verb: str) -> None:
+    """The options of ``inspect``."""
+    add = parser.add_argument
+    add("-f", "--format", default="", metavar="TEMPLATE", help="json, or a template: '{{.State.Status}}'")
+    add("-s", "--size", action="store_true", help="with the size of the writable layer")
+    add("containers", nargs="+", metavar="CONTAINER", help="name, id or beginning of an id")
+
+
+def execute(session: Session, options: argparse.Namespace, _verb: str) -> int:
+    """Show what was found, then what was not."""
+    from composer.engine.inspection import Inspector
+
+    template = None if options.format in ("", "json") else Template(options.format)
+    documents = []
+
+    def inspect(word: str) -> None:
+        record = hand.find(session, word)
+        inspector = Inspector(session.drivers())
+        document = inspector.inspect(record).document
+        if options.size:
+            document["SizeRw"], document["SizeRootFs"] = inspector.sizes(document)
+        documents.append(document)
+        if template is not None:
+            session.say(template.render(opened(document)))
+
+    code = hand.each(session, options.containers, inspect)
+    if template is None:
+        indent = None if options.format == "json" else 4
+        separators = (",", ":") if indent is None else None
+        session.say(json.dumps(documents, indent=indent, separators=separators, ensure_ascii=False))
+    return code

@@ -1,0 +1,90 @@
+"""Single containers as the command line names them: finding them, asking their supervisors.
+
+A word is a name, an id or the beginning of an id, of a container of any stack.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+
+from composer import errors
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from composer.cli.session import Json, Session
+    from composer.engine.records import ContainerRecord
+    from composer.supervisor.client import Connection
+
+MOST_AT_ONCE = 32
+"""Requests of one command that are under way together."""
+
+FAILED = 1
+"""Docker's exit code when anything failed."""
+
+
+def find(session: Session, word: str) -> ContainerRecord:
+    """The container that a word means; raises ``UsageError``."""
+    if not session.paths.database.exists():
+        message = f"no such container: {word}"
+        raise errors.UsageError(message)
+    return session.records().container_meant(word)
+
+
+def ask(session: Session, record: ContainerRecord, command: str, arguments: Json | None = None) -> Json:
+    """Make a request about a container to the supervisor of its stack."""
+    with session.connect_to(record.spec.stack) as connection:
+        return connection.call(command, {"id": record.id, **(arguments or {})})
+
+
+def each(session: Session, words: Iterable[str], act: Callable[[str], object]) -> int:
+    """Do something for each word; a failure is shown, and the others still have their turn."""
+    from composer.cli.main import show_error
+
+    code = 0
+    for word in words:
+        try:
+            act(word)
+        except errors.ComposerError as error:
+            session.out.flush()
+            show_error(error, session.err)
+            code = FAILED
+    return code
+
+
+def ask_each(session: Session, words: list[str], command: str, arguments: Json) -> int:
+    """Make one request about each container, all at the same time; each word is printed when it is done."""
+    asked: list[tuple[str, ContainerRecord]] = []
+    code = each(session, words, lambda word: asked.append((word, find(session, word))))
+    # Connecting may fork a supervisor, so it is done by this thread alone.
+    connected = [(word, record, session.connect_to(record.spec.stack)) for word, record in asked]
+
+    def request(record: ContainerRecord, connection: Connection) -> Json:
+        with connection:
+            return connection.call(command, {"id": record.id, **arguments})
+
+    with _pool(len(asked)) as pool:
+        answers = {word: pool.submit(request, record, connection) for word, record, connection in connected}
+
+        def show(word: str) -> None:
+            answers[word].result()
+            session.say(word)
+
+        return each(session, answers, show) or code
+
+
+def _pool(size: int) -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(max(1, min(size, MOST_AT_ONCE)))
+
+
+def confirmed(session: Session, question: str, *, force: bool) -> bool:
+    """Whether the user agrees; without a terminal to ask at, only ``--force`` does."""
+    if force:
+        return True
+    session.err.write(f"WARNING! {question}\nAre you sure you want to continue? [y/N] ")
+    session.err.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,0 +1,116 @@
+"""What a hand asks of single containers: ``composer container start|stop|restart|kill|rm|...``.
+
+Each request names one container by its id.  None takes the lock of the stack's convergence: a slow
+stop of one container must not keep the others of the ``default`` stack waiting; the lock of the
+container itself (``watch``) puts requests about it in order.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+from typing import TYPE_CHECKING
+
+from composer import errors
+from composer.supervisor.control import Command, Request
+from composer.supervisor.watch import signal_number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from composer.engine.drivers import Drivers
+    from composer.engine.records import ContainerRecord
+    from composer.supervisor.watch import Watch
+
+Answer = dict[str, object]
+
+PREFIX = "container_"
+"""Begins the name of every command of this module."""
+
+
+class ByHand:
+    """The handlers about single containers; ``refuse`` raises when the supervisor is ending."""
+
+    def __init__(self, drivers: Drivers, watch: Watch, refuse: Callable[[], None]) -> None:
+        self._drivers = drivers
+        self._watch = watch
+        self._refuse_when_ending = refuse
+
+    def table(self) -> dict[str, Command]:
+        """Every command by its name on the wire."""
+        handlers = {
+            "start": self._start,
+            "stop": self._stop,
+            "restart": self._restart,
+            "kill": self._kill,
+            "remove": self._remove,
+        }
+        return {f"{PREFIX}{name}": Command(handler=handler) for name, handler in handlers.items()}
+
+    def _record(self, request: Request) -> ContainerRecord:
+        self._refuse_when_ending()
+        identity = str(request.arguments.get("id"))
+        record = self._drivers.records.container(identity)
+        if record is None:
+            message = f"no such container: {identity[:12]}"
+            raise errors.UsageError(message)
+        return record
+
+    async def _start(self, request: Request) -> Answer:
+        record = self._complete(request)
+        await self._watch.start(record.id, {})
+        return {}
+
+    async def _stop(self, request: Request) -> Answer:
+        record = self._record(request)
+        await self._watch.stop(record.id, _grace(request), _signal(request))
+        return {}
+
+    async def _restart(self, request: Request) -> Answer:
+        record = self._complete(request)
+        await self._watch.stop(record.id, _grace(request), _signal(request))
+        await self._watch.start(record.id, {})
+        return {}
+
+    async def _kill(self, request: Request) -> Answer:
+        record = self._record(request)
+        number = _signal(request)
+        if not self._drivers.runtime.state(record.id).is_running:
+            message = f"cannot kill container {record.spec.name}: it is not running"
+            raise errors.OperationFailed(message)
+        await self._watch.kill(record.id, signal.SIGKILL if number is None else number)
+        return {}
+
+    async def _remove(self, request: Request) -> Answer:
+        record = self._record(request)
+        state = self._drivers.runtime.state(record.id)
+        if state.init is not None:
+            if not request.arguments.get("force"):
+                message = f"cannot remove container {record.spec.name}: it is running"
+                hint = "Stop it first, or add --force."
+                raise errors.ConflictError(message, hint=hint)
+            await self._watch.kill(record.id, signal.SIGKILL)
+        await self._watch.stop(record.id, 0.0)
+        await self._watch.remove(record.id, with_anonymous_volumes=bool(request.arguments.get("volumes")))
+        return {}
+
+    def _complete(self, request: Request) -> ContainerRecord:
+        """The record of a container that can be started."""
+        record = self._record(request)
+        if record.phase != "ready":
+            message = f"container {record.spec.name} is half made or half removed"
+            raise errors.ConflictError(message, hint="Remove it: `composer container rm`.")
+        return record
+
+
+def _grace(request: Request) -> float | None:
+    """Seconds before SIGKILL; a negative number waits for ever, as with Docker."""
+    seconds = request.arguments.get("timeout")
+    if not isinstance(seconds, int | float):
+        return None
+    return math.inf if seconds < 0 else float(seconds)
+
+
+def _signal(request: Request) -> int | None:
+    name = request.arguments.get("signal")
+    return signal_number(str(name)) if name else None
