@@ -66,6 +66,7 @@ class DockerfileBuilder:
             created=source.timestamp(epoch),
         )
         with ExitStack() as stack:
+            stack.enter_context(self._images.lease())
             try:
                 context = stack.enter_context(Tree(request.context))
             except OSError as error:

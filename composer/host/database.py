@@ -84,6 +84,9 @@ MIGRATIONS: tuple[str, ...] = (
         blob TEXT NOT NULL, repository TEXT NOT NULL, PRIMARY KEY (blob, repository));
     ALTER TABLE tags ADD COLUMN moment REAL NOT NULL DEFAULT 0;
     """,
+    """
+    ALTER TABLE layers ADD COLUMN archive INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 
 

@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING
 
 from composer import errors
 from composer.image import config as configs
-from composer.image import unpack
+from composer.image import blobs, unpack
 from composer.model import canonical, manifest, reference
 from composer.model.distribution import Descriptor, Pulled, Report, Transfer, TransferState
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from composer.image.config import Configuration
     from composer.image.store import Store
     from composer.model.image import Image
 
@@ -33,13 +32,37 @@ _AT_ONCE = 2
 
 def adopt(store: Store, pulled: Pulled, tags: Sequence[str], report: Report, *, from_registry: bool) -> Image:
     """See ``Store.adopt``."""
-    content = store.blobs.read(pulled.config.digest, limit=configs.LARGEST)
+
+    def record(db: sqlite3.Connection) -> None:
+        record_manifest(db, pulled)
+        for tag in tags:
+            parsed = reference.parse(tag)
+            if not parsed.digest:
+                store.record_tag(db, str(parsed), pulled.config.digest)
+            if from_registry:
+                record_origin(db, parsed, pulled)
+
+    return assemble(store, pulled.config, pulled.layers, report, record)
+
+
+def assemble(
+    store: Store,
+    config: Descriptor,
+    layers: Sequence[Descriptor],
+    report: Report,
+    record: Callable[[sqlite3.Connection], None],
+) -> Image:
+    """Make an image of a configuration and the archives of its layers; ``record`` adds to its record."""
+    content = store.blobs.read(config.digest, limit=configs.LARGEST)
     configuration = configs.from_json(content)
-    _check(pulled, configuration)
+    if config.media_type not in manifest.CONFIGS:
+        message = f"this is no container image: its configuration is {config.media_type[:80]!r}"
+        raise errors.ImageError(message)
+    if len(layers) != len(configuration.layers):
+        message = f"the image has {len(layers)} layers, its configuration {len(configuration.layers)}"
+        raise errors.ImageError(message)
+    different = dict(zip(configuration.layers, layers, strict=True))
     with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="unpack") as workers:
-        different = {
-            diff_id: layer for layer, diff_id in zip(pulled.layers, configuration.layers, strict=True)
-        }
         unpacking = [
             workers.submit(_unpack, store, layer, diff_id, report) for diff_id, layer in different.items()
         ]
@@ -51,27 +74,9 @@ def adopt(store: Store, pulled: Pulled, tags: Sequence[str], report: Report, *, 
                 one.cancel()
             raise
     with store.database.transaction() as db:
-        store.record(db, pulled.config.digest, content, configuration)
-        record_manifest(db, pulled)
-        for tag in tags:
-            parsed = reference.parse(tag)
-            if not parsed.digest:
-                store.record_tag(db, str(parsed), pulled.config.digest)
-            if from_registry:
-                record_origin(db, parsed, pulled)
-    return store.get(pulled.config.digest)
-
-
-def _check(pulled: Pulled, configuration: Configuration) -> None:
-    if pulled.config.media_type not in manifest.CONFIGS:
-        message = f"this is no container image: its configuration is {pulled.config.media_type[:80]!r}"
-        raise errors.ImageError(message)
-    if len(pulled.layers) != len(configuration.layers):
-        message = (
-            f"the image's manifest has {len(pulled.layers)} layers, "
-            f"its configuration {len(configuration.layers)}"
-        )
-        raise errors.ImageError(message)
+        store.record(db, config.digest, content, configuration)
+        record(db)
+    return store.get(config.digest)
 
 
 def _unpack(store: Store, layer: Descriptor, diff_id: str, report: Report) -> None:
@@ -81,10 +86,7 @@ def _unpack(store: Store, layer: Descriptor, diff_id: str, report: Report) -> No
             report(Transfer(digest=layer.digest, state=TransferState.UNPACKING, total=layer.size))
             unpack_blob(store, layer.digest, diff_id, report)
     with store.database.transaction() as db:
-        db.execute(
-            "INSERT INTO layer_blobs VALUES (?, ?, ?, ?) ON CONFLICT (blob) DO NOTHING",
-            (layer.digest, diff_id, layer.media_type, layer.size),
-        )
+        record_archive(db, layer, diff_id)
     report(Transfer(digest=layer.digest, state=TransferState.DONE, done=layer.size, total=layer.size))
 
 
@@ -104,7 +106,7 @@ def unpack_blob(store: Store, blob: str, diff_id: str, report: Report) -> None:
         if unpacked.diff_id != diff_id:
             message = f"layer {blob} unpacks to {unpacked.diff_id}, not to {diff_id} as the image promises"
             raise errors.DigestMismatch(message)
-        store.publish_layer(tree, diff_id, unpacked.size)
+        store.publish_layer(tree, diff_id, size=unpacked.size, archive=unpacked.archive)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 
@@ -114,7 +116,7 @@ class _Counted:
 
     _EVERY = 0.1
 
-    def __init__(self, source: unpack.Reader, advance: Callable[[int], None]) -> None:
+    def __init__(self, source: blobs.Reader, advance: Callable[[int], None]) -> None:
         self._source = source
         self._advance = advance
         self._done = 0
@@ -128,6 +130,14 @@ class _Counted:
             self._said = now
             self._advance(self._done)
         return data
+
+
+def record_archive(db: sqlite3.Connection, blob: Descriptor, diff_id: str) -> None:
+    """Remember that a blob unpacks to a layer."""
+    db.execute(
+        "INSERT INTO layer_blobs VALUES (?, ?, ?, ?) ON CONFLICT (blob) DO NOTHING",
+        (blob.digest, diff_id, blob.media_type, blob.size),
+    )
 
 
 def record_manifest(db: sqlite3.Connection, pulled: Pulled) -> None:

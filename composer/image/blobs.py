@@ -17,9 +17,10 @@ import errno
 import fcntl
 import hashlib
 import os
+import tempfile
 import time
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, Protocol, Self
 
 from composer import errors
 from composer.host import durable
@@ -30,6 +31,13 @@ _CHUNK = 1 << 20
 _STEP = 0.02
 _PATIENCE = 120.0
 """Seconds that a writer waits for another one whose part does not grow."""
+
+
+class Reader(Protocol):
+    """What content is read from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """At most ``size`` bytes; none at the end."""
 
 
 def digest_of(data: bytes) -> str:
@@ -114,6 +122,24 @@ class ContentStore:
             message = f"cannot publish {target}: {error.strerror}"
             raise errors.RuntimeFailure(message) from error
         return descriptor
+
+    def receive(self, source: Reader, media_type: str) -> Descriptor:
+        """Make a blob of a stream whose digest nobody told."""
+        self._ingest.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix="received-", dir=self._ingest)
+        part = Path(name)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            with os.fdopen(os.dup(descriptor), "wb") as file:
+                while data := source.read(_CHUNK):
+                    file.write(data)
+            return self.take(part, media_type)
+        except OSError as error:
+            message = f"cannot write {part}: {error.strerror}"
+            raise errors.RuntimeFailure(message) from error
+        finally:
+            part.unlink(missing_ok=True)
+            os.close(descriptor)
 
     def digests(self) -> list[str]:
         """The digests of every whole blob."""

@@ -14,6 +14,7 @@ import attrs
 
 from composer import errors
 from composer.model import manifest
+from composer.model.distribution import Platform
 from composer.model.image import HistoryEntry, ImageConfig
 from composer.model.quantity import Duration
 from composer.model.stack import Healthcheck
@@ -42,7 +43,7 @@ def to_json(
     layers: tuple[str, ...],
     history: tuple[HistoryEntry, ...],
     created: str,
-    architecture: str,
+    platform: Platform,
     author: str = "",
 ) -> bytes:
     """The canonical configuration; its SHA-256 is the image's id."""
@@ -63,8 +64,9 @@ def to_json(
     document = {
         "created": created,
         **({"author": author} if author else {}),
-        "architecture": architecture,
-        "os": "linux",
+        "architecture": platform.architecture,
+        **({"variant": platform.variant} if platform.variant else {}),
+        "os": platform.os,
         "config": {key: value for key, value in process.items() if value is not None},
         "rootfs": {"type": "layers", "diff_ids": list(layers)},
         "history": [

@@ -14,6 +14,8 @@ import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import attrs
+
 from composer.image import tarpolicy
 
 _CHUNK = 1 << 20
@@ -21,23 +23,28 @@ _BLOCK = 512
 _KEPT_XATTRS = ("security.capability", "user.")
 
 
-def diff_id_of(tree: Path) -> tuple[str, int]:
-    """(diffID, sum of the sizes of its files) of a tree."""
-    digest = hashlib.sha256()
-    size = write(tree, digest.update)
-    return f"sha256:{digest.hexdigest()}", size
+@attrs.frozen(kw_only=True)
+class Packed:
+    """What a tree is as an archive: its digest and length, and the bytes of its files."""
+
+    diff_id: str
+    size: int
+    archive: int
 
 
-def digest_and_write(tree: Path, sink: Callable[[bytes], object]) -> tuple[str, int]:
-    """As ``write``; returns (diffID, sum of the file sizes)."""
+def measure(tree: Path, sink: Callable[[bytes], object] = lambda _data: None) -> Packed:
+    """As ``write``, and tell what was written."""
     digest = hashlib.sha256()
+    count = 0
 
     def both(data: bytes) -> None:
+        nonlocal count
         digest.update(data)
+        count += len(data)
         sink(data)
 
     size = write(tree, both)
-    return f"sha256:{digest.hexdigest()}", size
+    return Packed(diff_id=f"sha256:{digest.hexdigest()}", size=size, archive=count)
 
 
 def write(tree: Path, sink: Callable[[bytes], object]) -> int:

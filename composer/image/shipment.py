@@ -7,10 +7,12 @@ kept and recorded, so the next push finds it.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from composer import errors
-from composer.image import adoption, blobs, pack
+from composer.image import adoption, blobs, pack, unpack
 from composer.image.gzipping import Gzip
 from composer.model import canonical, manifest, reference
 from composer.model.distribution import Descriptor, Pulled, PushRequest
@@ -19,6 +21,8 @@ from composer.model.manifest import Manifest
 if TYPE_CHECKING:
     from composer.image.store import Store
     from composer.model.image import Image
+
+_CHUNK = 1 << 20
 
 
 def push_request(store: Store, image: Image, repository: str) -> PushRequest:
@@ -60,38 +64,71 @@ def record_push(store: Store, request: PushRequest, tags: tuple[str, ...]) -> No
 
 
 def layer_blob(store: Store, diff_id: str) -> Descriptor:
-    """The layer's archive as a blob, made if there is none yet."""
-    rows = store.database.rows(
-        "SELECT blob, media_type, size FROM layer_blobs WHERE diff_id = ? ORDER BY rowid", (diff_id,)
-    )
-    for row in rows:
-        if store.blobs.has(row["blob"]):
-            return Descriptor(media_type=row["media_type"], digest=row["blob"], size=row["size"])
-    return _pack(store, diff_id)
-
-
-def _pack(store: Store, diff_id: str) -> Descriptor:
-    (tree,) = store.paths_of_layers([diff_id])
+    """The layer's compressed archive as a blob, made if there is none yet."""
+    for known in archives_of(store, diff_id):
+        if known.media_type != manifest.OCI_LAYER:
+            return known
     staged = store.staging("pack")
     archive = staged / "layer.tar.gz"
     try:
         with archive.open("wb") as file, Gzip(file.write) as gzip:
-            found, _ = pack.digest_and_write(tree, gzip.write)
-        if found != diff_id:
-            message = (
-                f"layer {diff_id} cannot be packed again: its archive is gone and its tree gives {found}"
-            )
-            hint = "Pull or load the image again, or build it again if it was built here."
-            raise errors.StoreDamaged(message, hint=hint)
+            write_layer(store, diff_id, gzip.write)
         descriptor = store.blobs.take(archive, manifest.OCI_LAYER_GZIP)
     finally:
         store.discard(staged)
     with store.database.transaction() as db:
-        db.execute(
-            "INSERT INTO layer_blobs VALUES (?, ?, ?, ?) ON CONFLICT (blob) DO NOTHING",
-            (descriptor.digest, diff_id, descriptor.media_type, descriptor.size),
-        )
+        adoption.record_archive(db, descriptor, diff_id)
     return descriptor
+
+
+def archives_of(store: Store, diff_id: str) -> list[Descriptor]:
+    """The blobs that unpack to a layer, oldest first."""
+    rows = store.database.rows(
+        "SELECT blob, media_type, size FROM layer_blobs WHERE diff_id = ? ORDER BY rowid", (diff_id,)
+    )
+    return [
+        Descriptor(media_type=row["media_type"], digest=row["blob"], size=row["size"])
+        for row in rows
+        if store.blobs.has(row["blob"])
+    ]
+
+
+def write_layer(store: Store, diff_id: str, sink: Callable[[bytes], object]) -> int:
+    """Write a layer's plain archive, the very bytes that its diffID is the digest of; returns how many.
+
+    Raises ``StoreDamaged`` when they can be had no more; what was written by then is wrong.
+    """
+    known = archives_of(store, diff_id)
+    if known:
+        with store.blobs.open(known[0].digest) as file:
+            found, count = _decompress(unpack.decompressed(file), sink)
+    else:
+        (tree,) = store.paths_of_layers([diff_id])
+        packed = pack.measure(tree, sink)
+        found, count = packed.diff_id, packed.archive
+    if found != diff_id:
+        origin = f"its archive {known[0].digest}" if known else "its archive is gone and its tree"
+        message = f"layer {diff_id} is damaged: {origin} gives {found}"
+        hint = "`composer system check --repair` puts right what it can; or pull, load or build it again."
+        raise errors.StoreDamaged(message, hint=hint)
+    return count
+
+
+def _decompress(source: blobs.Reader, sink: Callable[[bytes], object]) -> tuple[str, int]:
+    digest, count = hashlib.sha256(), 0
+    while data := source.read(_CHUNK):
+        digest.update(data)
+        count += len(data)
+        sink(data)
+    return f"sha256:{digest.hexdigest()}", count
+
+
+def archive_size(store: Store, diff_id: str) -> int:
+    """Bytes of the layer's plain archive."""
+    row = store.database.row("SELECT archive FROM layers WHERE diff_id = ?", (diff_id,))
+    if row is not None and row["archive"]:
+        return int(row["archive"])
+    return write_layer(store, diff_id, lambda _data: None)
 
 
 def _config(store: Store, image: Image) -> Descriptor:

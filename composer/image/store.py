@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer import errors
-from composer.image import adoption, pack, shipment
+from composer.image import adoption, collection, pack, shipment
 from composer.image import config as image_config
 from composer.image.blobs import ContentStore
 from composer.image.layers import Layers
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from composer.host.database import Database
     from composer.host.paths import Paths
-    from composer.model.distribution import Pulled, PushRequest, Report
+    from composer.model.distribution import Platform, Pulled, PushRequest, Report
 
 _ID_LENGTH = len("sha256:") + 64
 
@@ -155,20 +155,23 @@ class Store:
     def add_layer(self, upper: Path) -> str:
         """Publish an overlay upper directory as a layer; returns its diffID."""
         try:
-            diff_id, size = pack.diff_id_of(upper)
+            packed = pack.measure(upper)
         except OSError as error:
             message = f"cannot read {upper}: {error}"
             raise errors.ImageError(message) from error
-        self.publish_layer(upper, diff_id, size)
-        return diff_id
+        self.publish_layer(upper, packed.diff_id, size=packed.size, archive=packed.archive)
+        return packed.diff_id
 
-    def publish_layer(self, tree: Path, diff_id: str, size: int) -> None:
-        """Make a staged tree, known to be the layer ``diff_id``, one of the store's."""
+    def publish_layer(self, tree: Path, diff_id: str, *, size: int, archive: int) -> None:
+        """Make a staged tree, known to be the layer ``diff_id``, one of the store's.
+
+        ``size`` is the sum of its files, ``archive`` that of its plain archive, in bytes.
+        """
         self.layers.publish(tree, diff_id)
         with self.database.transaction() as db:
             db.execute(
-                "INSERT INTO layers VALUES (?, ?, ?) ON CONFLICT (diff_id) DO NOTHING",
-                (diff_id, size, time.time()),
+                "INSERT INTO layers VALUES (?, ?, ?, ?) ON CONFLICT (diff_id) DO NOTHING",
+                (diff_id, size, time.time(), archive),
             )
 
     def lease(self) -> contextlib.AbstractContextManager[None]:
@@ -185,15 +188,18 @@ class Store:
         history: Sequence[HistoryEntry] = (),
         tags: Sequence[str] = (),
         created: str = "",
+        author: str = "",
+        platform: Platform | None = None,
     ) -> Image:
-        """Record and tag an image."""
+        """Record and tag an image; ``platform`` is the host's unless given."""
         moment = created or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         content = image_config.to_json(
             config,
             layers=tuple(layers),
             history=tuple(history),
             created=moment,
-            architecture=platforms.architecture_of_host(),
+            author=author,
+            platform=platform or platforms.this_host(),
         )
         image_id = self.blobs.put(content)
         complete = [str(reference.parse(tag)) for tag in tags]
@@ -264,45 +270,42 @@ class Store:
             self.record_tag(db, str(reference.parse(name)), image_id)
 
     def remove(self, name: str, *, force: bool = False) -> Sequence[str]:
-        """Untag; delete when nothing names or uses the image any more."""
+        """Untag; delete when nothing names or uses the image any more.  Returns lines as Docker prints.
+
+        Raises ``ConflictError`` when a container uses an image that would lose its last name, or when
+        an id was given and several names would go, unless ``force``; an image in use is never deleted.
+        """
         image = self.get(name)
-        said: list[str] = []
         with self.database.transaction() as db:
-            user = db.execute(
-                "SELECT name FROM containers WHERE spec LIKE ? LIMIT 1", (f"%{image.id}%",)
-            ).fetchone()
-            named = _tags_named(name, image)
-            if user is not None and not force and len(named) == len(image.tags):
-                message = f"container {user['name']} uses image {name}"
+            named = _references_named(name, image)
+            user = _user_of(db, image.id)
+            is_last = len(named) == len(image.tags) + len(image.digests)
+            if is_last and user is not None and not force:
+                message = f"container {user} uses image {name}"
                 raise errors.ConflictError(message, hint="Remove the container, or use --force.")
-            for tag in named:
-                db.execute("DELETE FROM tags WHERE reference = ?", (tag,))
-                said.append(f"Untagged: {reference.parse(tag).familiar}")
-            if len(named) == len(image.tags) and user is None:
+            if not force and len([one for one in named if "@" not in one]) > 1:
+                message = f"image {name} has several names: {', '.join(map(_familiar, named))}"
+                raise errors.ConflictError(message, hint="Remove them by name, or use --force.")
+            for full in named:
+                db.execute("DELETE FROM tags WHERE reference = ?", (full,))
+                db.execute("DELETE FROM digests WHERE reference = ?", (full,))
+            said = [f"Untagged: {_familiar(full)}" for full in named]
+            if is_last and user is None:
+                # Digests that are not shown go with the image (ON DELETE CASCADE).
                 db.execute("DELETE FROM images WHERE id = ?", (image.id,))
                 said.append(f"Deleted: {image.id}")
         if said and said[-1].startswith("Deleted"):
-            self.blobs.delete(image.id)
-            said += self._collect(image.layers)
+            said += [f"Deleted: {layer}" for layer in collection.collect_after(self, image).layers]
         return said
 
-    def _collect(self, layers: Sequence[str]) -> Sequence[str]:
-        """Delete those of ``layers`` that no image uses, and the cache entries that name them."""
-        said = []
+    def users(self, image: Image) -> Sequence[str]:
+        """The names of containers that are made from the image."""
         with self.database.transaction() as db:
-            used = {
-                layer
-                for row in db.execute("SELECT layers FROM images").fetchall()
-                for layer in json.loads(row["layers"])
-            }
-            unused = [layer for layer in layers if layer not in used]
-            for layer in unused:
-                db.execute("DELETE FROM layers WHERE diff_id = ?", (layer,))
-                db.execute("DELETE FROM build_cache WHERE layers LIKE ?", (f"%{layer}%",))
-        for layer in unused:
-            self.layers.delete(layer)
-            said.append(f"Deleted: {layer}")
-        return said
+            return _users_of(db, image.id)
+
+    def layer_sizes(self, image: Image) -> tuple[int, ...]:
+        """The bytes of each layer's files, lowest first."""
+        return tuple(self._size_of([layer]) for layer in image.layers)
 
     # ------------------------------------------------------------------ build cache
 
@@ -335,13 +338,36 @@ class Store:
         return total
 
 
-def _tags_named(name: str, image: Image) -> tuple[str, ...]:
-    """The tags that ``rm NAME`` takes away: that one, or all when an id was given."""
+def _references_named(name: str, image: Image) -> tuple[str, ...]:
+    """What ``rm NAME`` takes away: that tag or digest, or everything when an id was given.
+
+    With the last tag of a repository go the digests that this repository knows the image by.
+    """
     try:
-        full = str(reference.parse(name))
+        parsed = reference.parse(name)
     except errors.UsageError:
-        return image.tags
-    return (full,) if full in image.tags else image.tags
+        return (*image.tags, *image.digests)
+    repository = f"{parsed.domain}/{parsed.path}"
+    if parsed.digest:
+        return (f"{repository}@{parsed.digest}",)
+    if str(parsed) not in image.tags:
+        return (*image.tags, *image.digests)
+    if any(tag != str(parsed) and tag.startswith(f"{repository}:") for tag in image.tags):
+        return (str(parsed),)
+    return (str(parsed), *(one for one in image.digests if one.startswith(f"{repository}@")))
+
+
+def _familiar(full: str) -> str:
+    return reference.parse(full).familiar
+
+
+def _users_of(db: sqlite3.Connection, image_id: str) -> list[str]:
+    rows = db.execute("SELECT name FROM containers WHERE spec LIKE ?", (f"%{image_id}%",)).fetchall()
+    return [str(row["name"]) for row in rows]
+
+
+def _user_of(db: sqlite3.Connection, image_id: str) -> str | None:
+    return next(iter(_users_of(db, image_id)), None)
 
 
 def _image_of(row: sqlite3.Row, tags: tuple[str, ...], digests: tuple[str, ...]) -> Image:

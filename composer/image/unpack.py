@@ -15,13 +15,14 @@ import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, cast
 
 import attrs
 
 from composer import errors
 from composer.host import descriptor
 from composer.image import tarpolicy
+from composer.image.blobs import Reader
 from composer.image.tarpolicy import Header, Kind
 
 _CHUNK = 1 << 20
@@ -47,13 +48,6 @@ class Limits:
     entries: int = 2_000_000
     bytes: int = 64 * 1024**3
     headers: int = 1024 * 1024
-
-
-class Reader(Protocol):
-    """What archives are read from."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """At most ``size`` bytes; none at the end."""
 
 
 def decompressed(stream: Reader) -> Reader:
@@ -208,10 +202,11 @@ class _Hashing:
 
 @attrs.frozen(kw_only=True)
 class Unpacked:
-    """What an archive held: the digest of the plain tar, and the bytes of its files."""
+    """What an archive held: the digest and length of the plain tar, and the bytes of its files."""
 
     diff_id: str
     size: int
+    archive: int
 
 
 def unpack(stream: Reader, target: Path, *, limits: Limits = Limits()) -> Unpacked:
@@ -235,7 +230,7 @@ def unpack(stream: Reader, target: Path, *, limits: Limits = Limits()) -> Unpack
         raise errors.ImageError(message, hint="Is the disk full?") from error
     finally:
         os.close(root)
-    return Unpacked(diff_id=source.digest, size=writer.size)
+    return Unpacked(diff_id=source.digest, size=writer.size, archive=source.count)
 
 
 def _members(

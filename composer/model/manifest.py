@@ -102,14 +102,14 @@ def checked_digest(text: object) -> str:
     return text
 
 
-def to_json(manifest: Manifest) -> bytes:
-    """The manifest as it is pushed; the same value gives the same bytes."""
-    document = {
-        "schemaVersion": 2,
-        "mediaType": manifest.media_type,
-        "config": _to_data(manifest.config),
-        "layers": [_to_data(layer) for layer in manifest.layers],
-    }
+def to_json(manifest: Manifest | Index) -> bytes:
+    """The manifest or index as it is pushed; the same value gives the same bytes."""
+    document: dict[str, object] = {"schemaVersion": 2, "mediaType": manifest.media_type}
+    if isinstance(manifest, Manifest):
+        document["config"] = _to_data(manifest.config)
+        document["layers"] = [_to_data(layer) for layer in manifest.layers]
+    else:
+        document["manifests"] = [_to_data(child) for child in manifest.children]
     if manifest.annotations:
         document["annotations"] = dict(sorted(manifest.annotations.items()))
     return json.dumps(document, separators=(",", ":")).encode()
@@ -121,6 +121,9 @@ def _to_data(descriptor: Descriptor) -> dict[str, object]:
         "digest": descriptor.digest,
         "size": descriptor.size,
     }
+    if descriptor.platform is not None:
+        parts = attrs.asdict(descriptor.platform)
+        data["platform"] = {name: part for name, part in parts.items() if part}
     if descriptor.annotations:
         data["annotations"] = dict(sorted(descriptor.annotations.items()))
     return data

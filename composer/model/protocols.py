@@ -9,6 +9,7 @@ it completes, or it undoes what it began, or it leaves something that the same c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -71,6 +72,9 @@ class ImageStore(Protocol):
         ``upper`` must lie in ``staging()``; it is moved away.  Overlay whiteouts and opaque marks
         become part of the layer's canonical tar.
         """
+
+    def lease(self) -> AbstractContextManager[None]:
+        """Nothing is deleted from the store until the block ends; for builds and whatever gathers images."""
 
     def staging(self, name: str) -> Path:
         """A fresh directory of the store for work in progress; swept when its process is dead."""

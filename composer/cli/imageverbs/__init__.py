@@ -1,0 +1,1 @@
+"""The commands below ``composer image``: one module each, as ``cli.commands`` has one per verb."""

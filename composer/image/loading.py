@@ -1,0 +1,297 @@
+"""``image load``: images from an archive of Docker, Podman, skopeo or ourselves.
+
+The archive is read once, as a stream, also from a pipe.  It is somebody else's: names only find
+things among its own entries, links lead to its own entries, sizes and numbers are bounded, blobs
+named by a digest are compared with it.  Every file becomes a blob; then the index or Docker's
+``manifest.json`` says which of them make images, and those are adopted as a pull's would be.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import tarfile
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import attrs
+
+from composer import errors
+from composer.image import adoption, collection, unpack
+from composer.image.saving import CONTAINERD_NAME, REF_NAME
+from composer.model import manifest, platforms, reference
+from composer.model.distribution import Descriptor, Platform, Pulled, Report
+from composer.model.manifest import Index, Manifest
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from composer.image.store import Store
+    from composer.model.image import Image
+
+_MOST_ENTRIES = 100_000
+_MOST_IMAGES = 1000
+_DEEPEST_INDEX = 3
+_LARGEST_TEXT = manifest.LARGEST
+_CHUNK = 1 << 20
+_TEXTS = ("oci-layout", "index.json", "manifest.json", "repositories")
+_PLAIN = frozenset({manifest.OCI_LAYER, "application/vnd.docker.image.rootfs.diff.tar"})
+
+
+@attrs.frozen(kw_only=True)
+class Loaded:
+    """One image of the archive, and the references that it brought."""
+
+    image: Image
+    tags: tuple[str, ...]
+
+
+@attrs.frozen(kw_only=True)
+class _Content:
+    """What the archive held: blobs by name, small texts by name."""
+
+    files: Mapping[str, Descriptor]
+    texts: Mapping[str, bytes]
+
+    def named(self, name: str) -> Descriptor:
+        """The file of that name; raises ``ImageError``."""
+        found = self.files.get(posixpath.normpath(name)) if isinstance(name, str) else None
+        if found is None:
+            message = f"the archive lacks {str(name)[:200]!r}, which it says it has"
+            raise errors.ImageError(message)
+        return found
+
+    def blob(self, wanted: Descriptor) -> Descriptor:
+        """The blob of a digest; raises ``ImageError`` also when its size is another."""
+        found = self.named(f"blobs/{wanted.digest.replace(':', '/')}")
+        if found.size != wanted.size:
+            message = f"blob {wanted.digest} has {found.size} bytes, its descriptor says {wanted.size}"
+            raise errors.ImageError(message)
+        return wanted
+
+
+def load(store: Store, stream: BinaryIO, report: Report) -> Sequence[Loaded]:
+    """Load every image; raises ``ImageError`` for what is no such archive, then nothing is left."""
+    try:
+        with store.lease():
+            content = _read(store, stream)
+            if "index.json" in content.texts and "oci-layout" in content.texts:
+                loaded = _load_layout(store, content, report)
+            elif "manifest.json" in content.texts:
+                loaded = _load_docker(store, content, report)
+            elif "repositories" in content.texts:
+                raise errors.ImageError(
+                    "the archive is of a Docker before 1.10", hint="Load and save it with a newer one."
+                )
+            else:
+                raise errors.ImageError(
+                    "this is no archive of images: it has neither index.json nor manifest.json",
+                    hint="A root file system becomes an image by `composer image import`.",
+                )
+    finally:
+        collection.collect(store)
+    return loaded
+
+
+# --------------------------------------------------------------------------- reading
+
+
+def _read(store: Store, stream: BinaryIO) -> _Content:
+    files: dict[str, Descriptor] = {}
+    links: dict[str, str] = {}
+    texts: dict[str, bytes] = {}
+    try:
+        source = cast("BinaryIO", unpack.decompressed(stream))
+        with tarfile.open(fileobj=source, mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
+            for count, member in enumerate(archive):
+                cast("Any", archive).members = []  # a stream needs no index; it would grow for ever
+                if count >= _MOST_ENTRIES:
+                    message = f"the archive has more than {_MOST_ENTRIES} entries"
+                    raise errors.ImageError(message)
+                name = posixpath.normpath(member.name).lstrip("/")
+                if member.issym():
+                    links[name] = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
+                elif member.islnk():
+                    links[name] = posixpath.normpath(member.linkname)
+                elif member.issparse():
+                    raise errors.ImageError("the archive has a sparse file, which no image archive has")
+                elif member.isreg():
+                    file = archive.extractfile(member)
+                    assert file is not None
+                    if name in _TEXTS:
+                        texts[name] = _text(name, member.size, file)
+                    else:
+                        files[name] = _take(store, name, member.size, file)
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
+        message = f"the archive is damaged: {error}"
+        raise errors.ImageError(message) from error
+    for name, target in links.items():
+        if target in files:  # Docker and Podman say so that two images share a layer
+            files.setdefault(name, files[target])
+    return _Content(files=files, texts=texts)
+
+
+def _text(name: str, size: int, file: Any) -> bytes:
+    if size > _LARGEST_TEXT:
+        message = f"{name} of the archive has more than {_LARGEST_TEXT >> 20} MiB"
+        raise errors.ImageError(message)
+    return bytes(file.read())
+
+
+def _take(store: Store, name: str, size: int, file: Any) -> Descriptor:
+    """A file as a blob: by the digest that its name gives, or by its content."""
+    directory, _, digits = name.rpartition("/")
+    digest = f"sha256:{digits}"
+    if directory != "blobs/sha256" or not manifest.is_digest(digest):
+        return store.blobs.receive(file, media_type="")
+    descriptor = Descriptor(media_type="", digest=digest, size=size)
+    with store.blobs.writer(descriptor) as writer:
+        if writer.offset < size:
+            writer.restart()
+            while data := file.read(_CHUNK):
+                writer.write(data)
+        writer.commit()
+    return descriptor
+
+
+# --------------------------------------------------------------------------- Docker's manifest.json
+
+
+def _load_docker(store: Store, content: _Content, report: Report) -> list[Loaded]:
+    loaded = []
+    for entry in _json_list(content.texts["manifest.json"]):
+        if not isinstance(entry, dict) or not isinstance(entry.get("Layers"), list):
+            raise errors.ImageError("manifest.json of the archive is malformed")
+        config = attrs.evolve(content.named(entry.get("Config", "")), media_type=manifest.DOCKER_CONFIG)
+        names = entry["Layers"]
+        if len(names) > manifest.MOST_LAYERS:
+            message = f"the image has {len(names)} layers; {manifest.MOST_LAYERS} is the most"
+            raise errors.ImageError(message)
+        layers = [_sniffed(store, content.named(name)) for name in names]
+        tags = _references(entry.get("RepoTags") or ())
+        image = _assembled(store, config, layers, report, tags)
+        loaded.append(Loaded(image=image, tags=tags))
+    return loaded
+
+
+def _assembled(
+    store: Store, config: Descriptor, layers: Sequence[Descriptor], report: Report, tags: Sequence[str]
+) -> Image:
+    """An image of plain archives: no registry ever had its manifest, so none is recorded."""
+
+    def record(db: sqlite3.Connection) -> None:
+        for tag in tags:
+            store.record_tag(db, tag, config.digest)
+
+    return adoption.assemble(store, config, layers, report, record)
+
+
+def _sniffed(store: Store, layer: Descriptor) -> Descriptor:
+    with store.blobs.open(layer.digest) as file:
+        return attrs.evolve(layer, media_type=_kind_of_archive(file.read(6)))
+
+
+def _kind_of_archive(head: bytes) -> str:
+    if head.startswith(b"\x1f\x8b"):
+        return manifest.OCI_LAYER_GZIP
+    return f"{manifest.OCI_LAYER}+zstd" if head.startswith(b"\x28\xb5\x2f\xfd") else manifest.OCI_LAYER
+
+
+# --------------------------------------------------------------------------- OCI image layout
+
+
+def _load_layout(store: Store, content: _Content, report: Report) -> list[Loaded]:
+    index = manifest.parse(content.texts["index.json"], manifest.OCI_INDEX)
+    if not isinstance(index, Index):
+        raise errors.ImageError("index.json of the archive is no index")
+    named: dict[str, tuple[Descriptor, list[str]]] = {}
+    for child in _for_this_host(index.children):
+        tags = _references([_name_of(child)])
+        named.setdefault(child.digest, (child, []))[1].extend(tags)
+    loaded: list[Loaded] = []
+    for child, names in named.values():
+        tags = tuple(names)
+        described, parent = _resolved(store, content, child, _DEEPEST_INDEX)
+        parsed = manifest.parse(_bytes(store, content, described), described.media_type)
+        assert isinstance(parsed, Manifest)
+        layers = tuple(content.blob(layer) for layer in parsed.layers)
+        config = content.blob(parsed.config)
+        if all(layer.media_type in _PLAIN for layer in layers):
+            image = _assembled(store, config, layers, report, tags)
+        else:
+            pulled = Pulled(manifest=described, config=config, layers=layers, index_digest=parent)
+            image = store.adopt(pulled, tags, report, from_registry=False)
+        loaded.append(Loaded(image=image, tags=tags))
+    if not loaded:
+        message = f"the archive has no image for {platforms.of_host()}"
+        raise errors.ImageError(message)
+    return loaded
+
+
+def _for_this_host(children: Sequence[Descriptor]) -> list[Descriptor]:
+    """The images of an archive; of those with one name and several platforms the host's."""
+    groups: dict[str, list[Descriptor]] = {}
+    for child in children:
+        groups.setdefault(_name_of(child), []).append(child)
+    chosen = []
+    for name, group in groups.items():
+        best = platforms.best(group, platforms.this_host())
+        many_platforms = len({child.platform for child in group if child.platform is not None}) > 1
+        chosen += [best] if best is not None and many_platforms and name else group
+    if len(chosen) > _MOST_IMAGES:
+        message = f"the archive has more than {_MOST_IMAGES} images"
+        raise errors.ImageError(message)
+    return [child for child in chosen if not _is_attestation(child.platform)]
+
+
+def _is_attestation(platform: Platform | None) -> bool:
+    return platform is not None and platform.os == "unknown"
+
+
+def _resolved(store: Store, content: _Content, child: Descriptor, depth: int) -> tuple[Descriptor, str]:
+    """The manifest that an entry leads to, and the digest of the index it was chosen from."""
+    parent = ""
+    while child.media_type in manifest.INDEXES:
+        if not depth:
+            raise errors.ImageError("the archive's indexes are nested too deeply")
+        depth -= 1
+        index = manifest.parse(_bytes(store, content, child), child.media_type)
+        assert isinstance(index, Index)
+        best = platforms.best(index.children, platforms.this_host())
+        if best is None:
+            message = f"the archive has no image for {platforms.of_host()}"
+            raise errors.ImageError(message)
+        parent, child = child.digest, best
+    return child, parent
+
+
+def _bytes(store: Store, content: _Content, described: Descriptor) -> bytes:
+    return store.blobs.read(content.blob(described).digest, limit=manifest.LARGEST)
+
+
+def _name_of(child: Descriptor) -> str:
+    """The reference that an entry names its image by; a mere tag names nothing."""
+    name = child.annotations.get(CONTAINERD_NAME) or child.annotations.get(REF_NAME) or ""
+    return name if "/" in name or ":" in name else ""
+
+
+# --------------------------------------------------------------------------- both
+
+
+def _json_list(content: bytes) -> list[Any]:
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise errors.ImageError("manifest.json of the archive is not JSON") from error
+    if not isinstance(value, list) or len(value) > _MOST_IMAGES:
+        raise errors.ImageError("manifest.json of the archive is no list of images")
+    return value
+
+
+def _references(names: Sequence[object]) -> tuple[str, ...]:
+    """Complete references; raises ``ImageError`` for what is no name."""
+    try:
+        return tuple(dict.fromkeys(str(reference.parse(str(name))) for name in names if name))
+    except errors.UsageError as error:
+        message = f"the archive names an image wrongly: {error.message}"
+        raise errors.ImageError(message) from error
