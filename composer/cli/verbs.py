@@ -11,7 +11,7 @@ VERBS = {
     "events": "Stream container events",
     "exec": "Run a command in a running container",
     "graph": "Show the stack's resources and what needs what",
-    "image": "Work with images: ls, bootstrap, import, rm, inspect",
+    "image": "Work with images: list, inspect, tag, save, load, import, remove",
     "images": "List the images that the stack's containers use",
     "kill": "Signal containers (SIGKILL unless told otherwise)",
     "logs": "Show the output of containers",

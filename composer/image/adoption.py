@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from composer import errors
-from composer.image import config as configs
 from composer.image import blobs, unpack
+from composer.image import config as configs
 from composer.model import canonical, manifest, reference
 from composer.model.distribution import Descriptor, Pulled, Report, Transfer, TransferState
 

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from composer.image import unpack
 from composer.image.store import Store
+from composer.model.distribution import Platform
 from composer.model.image import HistoryEntry, Image, ImageConfig
 
 
@@ -18,6 +19,7 @@ def import_tar(
     *,
     config: ImageConfig | None = None,
     comment: str = "imported",
+    platform: Platform | None = None,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Image:
     """Unpack, publish, record, tag.  The archive may be compressed; it is not kept.
@@ -25,22 +27,31 @@ def import_tar(
     The layer's id is that of the canonical archive of what was unpacked, so that it can be made
     again at any time.  Raises ``HostileLayer`` or ``ImageError``; then nothing is published.
     """
-    staged = store.staging("import")
-    tree = staged / "tree"
-    tree.mkdir(mode=0o755)
-    try:
-        say("unpacking")
-        unpack.unpack(stream, tree)
-        say("publishing")
-        layer = store.add_layer(tree)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
-    return finish(store, [layer], reference, config=config or ImageConfig(), comment=comment)
+    with store.lease():
+        staged = store.staging("import")
+        tree = staged / "tree"
+        tree.mkdir(mode=0o755)
+        try:
+            say("unpacking")
+            unpack.unpack(stream, tree)
+            say("publishing")
+            layer = store.add_layer(tree)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
+        return finish(
+            store, [layer], reference, config=config or ImageConfig(), comment=comment, platform=platform
+        )
 
 
 def finish(
-    store: Store, layers: Sequence[str], reference: str, *, config: ImageConfig, comment: str
+    store: Store,
+    layers: Sequence[str],
+    reference: str,
+    *,
+    config: ImageConfig,
+    comment: str,
+    platform: Platform | None = None,
 ) -> Image:
     """Record an image made outside the Dockerfile builder."""
-    history = [HistoryEntry(created="", created_by=comment)]
-    return store.add_image(config, layers, history=history, tags=[reference])
+    history = [HistoryEntry(created="", created_by="", comment=comment)]
+    return store.add_image(config, layers, history=history, tags=[reference], platform=platform)

@@ -303,6 +303,12 @@ class Store:
         with self.database.transaction() as db:
             return _users_of(db, image.id)
 
+    def disk_usage(self) -> int:
+        """The bytes of all layers' files and of all blobs."""
+        row = self.database.row("SELECT sum(size) AS total FROM layers")
+        layers = int(row["total"] or 0) if row is not None else 0
+        return layers + sum(self.blobs.size(blob) for blob in self.blobs.digests())
+
     def layer_sizes(self, image: Image) -> tuple[int, ...]:
         """The bytes of each layer's files, lowest first."""
         return tuple(self._size_of([layer]) for layer in image.layers)

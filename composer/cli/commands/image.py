@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+from composer.cli import subverbs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,36 +17,27 @@ composer image bootstrap debian:bookworm-slim
 composer image import rootfs.tar.gz mybase:1"""
 
 VERBS = {
-    "bootstrap": "make a base image without any registry",
-    "history": "show how an image was made",
-    "import": "make an image from an archive of a root file system",
-    "inspect": "show everything known of images",
-    "load": "bring images in from an archive",
-    "ls": "list images",
-    "prune": "remove images that nothing uses",
-    "rm": "remove images",
-    "save": "write images into an archive",
-    "tag": "give an image another name",
+    "bootstrap": ("bootstrap", "Make a base image without any registry"),
+    "history": ("history", "Show how an image was made"),
+    "import": ("importing", "Make an image from an archive of a root file system"),
+    "inspect": ("inspect", "Show everything known of images"),
+    "load": ("load", "Bring images in from an archive"),
+    "ls": ("ls", "List images"),
+    "prune": ("prune", "Remove images that nothing uses"),
+    "rm": ("rm", "Remove images"),
+    "save": ("save", "Write images into an archive"),
+    "tag": ("tag", "Give an image another name"),
 }
-"""Each sub-command is a module of ``cli.imageverbs``."""
+"""Each sub-verb with its module of ``cli.imageverbs`` and what it does."""
 
-ALIASES = {"ls": ["list"], "rm": ["remove"]}
-_MODULES = {"import": "importing"}
+_ALIASES = {"list": "ls", "remove": "rm"}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of each sub-command."""
-    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
-    for verb, text in VERBS.items():
-        module = importlib.import_module(f"composer.cli.imageverbs.{_MODULES.get(verb, verb)}")
-        one = verbs.add_parser(
-            verb, aliases=ALIASES.get(verb, []), help=text, description=f"{text[0].upper()}{text[1:]}."
-        )
-        module.add_options(one)
-        one.set_defaults(execute=module.execute)
+    """The sub-verb; what follows is its own."""
+    subverbs.add_options(parser, VERBS)
 
 
 def execute(session: Session, options: argparse.Namespace) -> int:
-    """Run the sub-command."""
-    code: int = options.execute(session, options)
-    return code
+    """Run the sub-verb."""
+    return subverbs.execute(session, options, group="image", verbs=VERBS, aliases=_ALIASES)
