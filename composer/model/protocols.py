@@ -241,13 +241,14 @@ class RuntimeState:
 
 @attrs.frozen(kw_only=True)
 class ExecRequest:
-    """A further process in a running container."""
+    """A further process in a running container; ``is_privileged`` gives it every capability."""
 
     argv: tuple[str, ...]
     environment: Mapping[str, str] = attrs.field(factory=dict)
     user: str | None = None
     working_dir: str | None = None
     tty: bool = False
+    is_privileged: bool = False
 
 
 @attrs.frozen(kw_only=True)

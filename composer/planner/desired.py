@@ -92,6 +92,8 @@ def container_spec(stack: Stack, service: Service, number: int, images: Mapping[
         annotations=service.annotations,
         volumes_from=service.volumes_from,
         logging=service.logging,
+        post_start=service.post_start,
+        pre_stop=service.pre_stop,
     )
     return attrs.evolve(spec, labels=_labels(stack, service, spec))
 
@@ -128,6 +130,8 @@ def one_off_spec(
         ports=(),
         restart=RestartPolicy(),
         healthcheck=None,
+        post_start=(),
+        pre_stop=(),
         networks={
             network: attrs.evolve(membership, aliases=(), ipv4_address=None)
             for network, membership in spec.networks.items()

@@ -179,6 +179,8 @@ _SENTENCES: dict[str, Callable[[str, object, object], Iterable[str]]] = {
     "mounts": _collection,
     "cap_add": _collection,
     "cap_drop": _collection,
+    "post_start": _collection,
+    "pre_stop": _collection,
     "files": _material,
     "healthcheck": _record,
     LIMITS: _record,

@@ -502,6 +502,7 @@ class OciRuntime:
             working_dir=request.working_dir or first["cwd"],
             user=user,
             has_terminal=request.tty,
+            capabilities=tuple(sorted(host_facts().capabilities)) if request.is_privileged else (),
         )
 
     # ------------------------------------------------------------------ build steps

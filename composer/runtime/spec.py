@@ -170,8 +170,12 @@ def exec_process(
     working_dir: str,
     user: User,
     has_terminal: bool,
+    capabilities: tuple[str, ...] = (),
 ) -> Config:
-    """The OCI ``process`` of a further program: bounds and labels of the first one, its own user."""
+    """The OCI ``process`` of a further program: bounds and labels of the first one, its own user.
+
+    ``capabilities`` are those of the first one where none are given.
+    """
     return {
         **first,
         "terminal": has_terminal,
@@ -179,7 +183,7 @@ def exec_process(
         "args": list(argv),
         "env": list(environment),
         "cwd": working_dir,
-        "capabilities": _capabilities(tuple(first["capabilities"]["bounding"]), user),
+        "capabilities": _capabilities(capabilities or tuple(first["capabilities"]["bounding"]), user),
     }
 
 

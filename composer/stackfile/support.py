@@ -73,6 +73,7 @@ ROWS: tuple[Row, ...] = (
         oom_score_adj pid pids_limit
         platform: that of this host
         ports: IPv4, tcp and udp
+        post_start pre_stop: on request, not when a policy restarts or a signal kills
         profiles
         pull_policy: there is no registry client yet: build builds, never and missing find what is there
         privileged read_only restart scale
@@ -117,7 +118,7 @@ ROWS: tuple[Row, ...] = (
         Support.REFUSED,
         _SERVICE,
         """
-        cgroup_parent external_links gpus links mac_address models post_start pre_stop provider
+        cgroup_parent external_links gpus links mac_address models provider
         runtime storage_opt use_api_socket
         deploy.resources.reservations.devices
         build.additional_contexts build.entitlements build.extra_hosts build.labels build.network

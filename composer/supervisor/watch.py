@@ -28,7 +28,7 @@ from composer.model.protocols import ExecRequest
 from composer.model.stack import Condition
 from composer.planner import health as health_rules
 from composer.planner import restart as restart_rules
-from composer.supervisor import reports
+from composer.supervisor import hooks, reports
 from composer.supervisor.logkeeper import LogKeeper
 
 if TYPE_CHECKING:
@@ -129,6 +129,8 @@ class Watch:
             if not watched.is_prepared:
                 await self._prepare(watched, material)
             await self._let_run(watched)
+        # Not under the lock: who stops the container must not have to wait for a hook.
+        await hooks.run(self._drivers.runtime, container_id, watched.spec, "post_start")
 
     async def prepare(self, container_id: str, material: Material) -> None:
         """Everything but the program itself (``run`` attaches before ``start``)."""
@@ -335,12 +337,24 @@ class Watch:
             if not watched.is_running:
                 await self._in_thread(self._ends, partial(self._clean_dead, record))
                 return
+            if not await self._may_stop(watched):
+                return
             self._end_probing(watched)
             number = self._stop_signal(record.spec) if number is None else number
             seconds = record.spec.stop_grace_period / 1e9 if grace is None else grace
             self._journal.emit(container_id, record.spec, "kill", {"signal": str(int(number))})
             await self._signal_and_wait(watched, number, seconds)
             self._journal.emit(container_id, record.spec, "stop")
+
+    async def _may_stop(self, watched: Watched) -> bool:
+        """Run the hooks; whether there is still something to stop.  If one fails, it is not to be stopped."""
+        try:
+            await hooks.run(self._drivers.runtime, watched.id, watched.spec, "pre_stop")
+        except errors.ComposerError:
+            if watched.is_running:
+                self._containers.wish(watched.id, Wish.RUNNING)
+                raise
+        return watched.is_running
 
     def _end_probing(self, watched: Watched) -> None:
         """No more probes; one under way must not hold up the death of the container."""
