@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from composer.model.deploy import Hook
+from composer.model.deploy import DeviceRequest, Hook
 from composer.model.limits import Limits, Ulimit
 from composer.model.quantity import ByteSize
 from composer.model.stack import (
@@ -120,6 +120,7 @@ class ContainerSpec:
     annotations: Mapping[str, str] = attrs.field(factory=dict)
     volumes_from: tuple[str, ...] = ()
     logging: Logging | None = None
+    device_requests: tuple[DeviceRequest, ...] = ()
     post_start: tuple[Hook, ...] = ()
     pre_stop: tuple[Hook, ...] = ()
     auto_remove: bool = False

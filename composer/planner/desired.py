@@ -92,6 +92,7 @@ def container_spec(stack: Stack, service: Service, number: int, images: Mapping[
         annotations=service.annotations,
         volumes_from=service.volumes_from,
         logging=service.logging,
+        device_requests=service.device_requests,
         post_start=service.post_start,
         pre_stop=service.pre_stop,
     )

@@ -49,6 +49,7 @@ from composer.model.protocols import (
 )
 from composer.runtime import (
     capture,
+    cdi,
     cgroups,
     conmon,
     defaults,
@@ -172,6 +173,7 @@ class OciRuntime:
         container, image = request.spec, request.image
         has_host_network = request.network_namespace is None
         hostname = container.hostname or (os.uname().nodename if has_host_network else request.id[:12])
+        edits = cdi.edits_for(container)
         root = os.open(bundle / "rootfs", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             user = users.resolve_in(
@@ -181,7 +183,7 @@ class OciRuntime:
             )
             targets.prepare_system(root, container.name)
             targets.prepare_our_files(root)
-            binds = self._placed(request, root, staged)
+            binds = (*cdi.placed(edits, root, container.name), *self._placed(request, root, staged))
             tmpfs = tuple(
                 attrs.evolve(mount, target=targets.prepare(root, mount.target, is_directory=True))
                 for mount in spec.tmpfs_mounts_of(container)
@@ -199,9 +201,11 @@ class OciRuntime:
                 id=request.id,
                 root=str(bundle / "rootfs"),
                 argv=spec.argv_of(container, image),
-                environment=spec.environment_of(container, image, home=user.home, hostname=hostname),
+                environment=spec.environment_of(
+                    container, image, home=user.home, hostname=hostname, of_devices=edits.environment
+                ),
                 working_dir=working_dir,
-                user=user,
+                user=attrs.evolve(user, groups=tuple(dict.fromkeys((*user.groups, *edits.groups)))),
                 hostname=hostname,
                 cgroup=cgroups.path_of(request.id, self._paths.key),
                 network_namespace=request.network_namespace,
@@ -214,7 +218,8 @@ class OciRuntime:
                 capabilities=capabilities,
                 security=protection,
                 seccomp=profile,
-                devices=_devices_of(container),
+                devices=(*_devices_of(container), *cdi.nodes_of(edits, container.name)),
+                hooks=edits.hooks,
                 device_rules=tuple(map(devicerule.parsed, container.device_cgroup_rules)),
                 is_privileged=container.privileged,
                 shm_size=0 if container.namespaces.ipc == "none" else container.shm_size,
@@ -653,7 +658,7 @@ def _security_of(container: ContainerSpec) -> security.Security:
 
 
 def _devices_of(container: ContainerSpec) -> tuple[devices.Node, ...]:
-    asked = devices.granted(container.devices, container.name)
+    asked = devices.granted(cdi.paths_among(container.devices), container.name)
     if not container.privileged:
         return asked
     # What was asked for comes last: it may put a device at another place.

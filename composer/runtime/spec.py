@@ -7,6 +7,7 @@ program) comes in as ``SpecInput``; the result depends on nothing else, so tests
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -98,6 +99,7 @@ class SpecInput:
     ulimits: Mapping[str, Ulimit] = attrs.field(factory=dict)
     oom_score_adj: int = 0
     annotations: tuple[tuple[str, str], ...] = ()
+    hooks: Mapping[str, tuple[Config, ...]] = attrs.field(factory=dict)
     is_read_only: bool = False
     has_terminal: bool = False
     facts: HostFacts = HostFacts()
@@ -115,6 +117,7 @@ def config_for(given: SpecInput) -> Config:
         "process": _process(given),
         "mounts": [*_system_mounts(given), *_tmpfs_mounts(given.tmpfs), *_bind_mounts(given.binds)],
         "annotations": dict(given.annotations),
+        **({"hooks": {name: list(them) for name, them in given.hooks.items()}} if given.hooks else {}),
         "linux": {
             "cgroupsPath": given.cgroup,
             "namespaces": _namespaces(given),
@@ -340,14 +343,25 @@ def argv_of(spec: ContainerSpec, image: ImageConfig) -> tuple[str, ...]:
     return (INIT_PATH, "--", *argv) if spec.init else argv
 
 
-def environment_of(spec: ContainerSpec, image: ImageConfig, *, home: str, hostname: str) -> tuple[str, ...]:
-    """The first process's environment: the image's, then the service's, and what every program expects."""
+def environment_of(
+    spec: ContainerSpec,
+    image: ImageConfig,
+    *,
+    home: str,
+    hostname: str,
+    of_devices: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[str, ...]:
+    """The first process's environment: the image's, then the service's, and what every program expects.
+
+    ``of_devices`` are what CDI files set; they have the last word.
+    """
     merged = {"PATH": defaults.PATH, "HOSTNAME": hostname}
     if spec.tty:
         merged["TERM"] = "xterm"
     merged.update(image.environment)
     merged.update(spec.environment)
     merged.setdefault("HOME", home)
+    merged.update(of_devices)
     return tuple(f"{name}={value}" for name, value in merged.items())
 
 

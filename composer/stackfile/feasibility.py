@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Iterator
 
 from composer import errors
-from composer.model import devicerule, localvolume, logging, security
+from composer.model import cdi, devicerule, localvolume, logging, security
 from composer.model.stack import Logging
 from composer.stackfile import paths, ports, subnets, tmpfs
 from composer.stackfile.scalars import is_number, scalar_text, shown
@@ -313,10 +313,11 @@ def _security_opt(node: Node, path: Path, _root: Node) -> Iterator[errors.Proble
 def _device(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
     source, target = node.child("source"), node.child("target")
     text = scalar_text(source.value) if source is not None else ""
+    if cdi.is_name(text):
+        return
     if not text.startswith("/"):
-        yield problem(
-            source or node, path, f"device {text!r} is not supported yet", hint="Name a path below /dev."
-        )
+        hint = "Name a path below /dev, or a CDI device like vendor.com/class=name."
+        yield problem(source or node, path, f"{text!r} is no device", hint=hint)
     elif target is not None and not scalar_text(target.value).startswith("/"):
         yield problem(target, path, f"{shown(target.value)} is not an absolute path")
 

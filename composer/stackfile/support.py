@@ -59,9 +59,10 @@ ROWS: tuple[Row, ...] = (
         build.dockerfile build.dockerfile_inline build.args build.target
         cap_add cap_drop cgroup command configs container_name cpus cpu_period cpu_quota cpu_rt_period
         cpu_rt_runtime cpu_shares cpuset depends_on device_cgroup_rules
-        devices: nodes of the host; no CDI names yet
+        devices: nodes of the host, and names of CDI
         dns dns_opt dns_search domainname entrypoint env_file environment
         deploy.replicas
+        deploy.resources.reservations.devices gpus: what the host's CDI files name
         deploy.resources.limits.cpus deploy.resources.limits.memory deploy.resources.limits.pids
         deploy.restart_policy.condition deploy.restart_policy.max_attempts
         extends extra_hosts group_add healthcheck hostname image init ipc label_file labels mem_limit
@@ -118,9 +119,8 @@ ROWS: tuple[Row, ...] = (
         Support.REFUSED,
         _SERVICE,
         """
-        cgroup_parent external_links gpus links mac_address models provider
+        cgroup_parent external_links links mac_address models provider
         runtime storage_opt use_api_socket
-        deploy.resources.reservations.devices
         build.additional_contexts build.entitlements build.extra_hosts build.labels build.network
         build.no_cache build.platforms build.privileged build.pull build.secrets build.shm_size build.ssh
         build.tags build.ulimits

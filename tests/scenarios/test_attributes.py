@@ -198,10 +198,3 @@ def test_its_effect_in_the_cgroup(stack: Stack, name: str) -> None:
 
 def test_a_container_can_have_a_name_of_its_own(stack: Stack) -> None:
     assert f"c{os.getpid()}named" in stack.ok("ps", "--format", "json")
-
-
-def test_a_gpu_is_refused_before_anything_changes(store: Store) -> None:
-    refused = store.stack("gpu", "services: {a: {image: busybox, gpus: all}}\n")
-    done = refused.call("up", "-d")
-    assert done.returncode == 15
-    assert "gpus" in done.stderr

@@ -230,7 +230,7 @@ def test_discovery_goes_up_and_stdin_counts(tmp_path: Path) -> None:
     ("text", "line", "words"),
     [
         ("services:\n  a:\n    imagee: x\n", 3, "Did you mean 'image'"),
-        ("services:\n  a:\n    image: x\n    gpus: all\n", 4, "not supported yet"),
+        ("services:\n  a:\n    image: x\n    use_api_socket: true\n", 4, "not supported yet"),
         ("services:\n  a:\n    image: x\n    deploy: {replicas: -2}\n", 4, "negative"),
         ("include: [x]\nservices: {a: {image: x}}\n", 1, "no such file"),
         ("services:\n  a: {image: x, depends_on: [b]}\n", 2, "undefined service 'b'"),
