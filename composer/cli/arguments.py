@@ -50,13 +50,14 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 class Parser(argparse.ArgumentParser):
     """An argument parser that raises ``UsageError`` instead of ending the process."""
 
-    def __init__(self, *, prog: str, description: str, examples: str = "") -> None:
+    def __init__(self, *, prog: str, description: str, examples: str = "", conflicts: str = "error") -> None:
         super().__init__(
             prog=prog,
             description=description,
             epilog=f"examples:\n{_indented(examples)}" if examples else None,
             formatter_class=_Help,
             allow_abbrev=False,
+            conflict_handler=conflicts,
         )
 
     def parse_known_args(  # type: ignore[override]

@@ -24,6 +24,12 @@ MOST_AT_ONCE = 32
 FAILED = 1
 """Docker's exit code when anything failed."""
 
+NOT_RUN = 125
+"""Docker's exit code when a container could not be run."""
+
+DEFAULT_STACK = "default"
+"""As ``model.names.DEFAULT_STACK``, whose module this path does not load."""
+
 
 def find(session: Session, word: str) -> ContainerRecord:
     """The container that a word means; raises ``UsageError``."""

@@ -17,16 +17,28 @@ if TYPE_CHECKING:
     from composer.supervisor.client import Connection
 
 
-def perform(session: Session, connection: Connection, command: str, arguments: Json) -> Json:
-    """Make the request and show its events; returns the result's data.
+def perform(
+    session: Session,
+    connection: Connection,
+    command: str,
+    arguments: Json,
+    *,
+    untold: frozenset[str] = frozenset(),
+) -> Json:
+    """Make the request and show its events, but those of ``untold`` actions; returns the result's data.
 
     The first SIGINT or SIGTERM asks the supervisor to stop the operation and waits for its answer
     (``Interrupted``); the second leaves at once.
     """
     renderer = progress.renderer_for(session.root.progress, session.err, ansi=session.root.ansi)
+
+    def show(event: Json) -> None:
+        if event.get("action") not in untold:
+            renderer.show(event)
+
     try:
         with cancelling(connection):
-            return connection.call(command, arguments, renderer.show)
+            return connection.call(command, arguments, show)
     finally:
         renderer.close()
 

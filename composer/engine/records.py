@@ -237,6 +237,14 @@ class Records:
         rows = self._database.rows("SELECT * FROM containers ORDER BY created_at DESC, id")
         return tuple(self._container_of(row) for row in rows)
 
+    def refuse_taken_name(self, name: str) -> None:
+        """Raise ``ConflictError`` when a container of any stack has this name."""
+        row = self._database.row("SELECT id FROM containers WHERE name = ?", (name,))
+        if row is not None:
+            message = f"the name {name} is already that of container {row['id'][:12]}"
+            hint = f"Choose another, or remove it: `composer container rm {name}`."
+            raise errors.ConflictError(message, hint=hint)
+
     def rename_container(self, container_id: str, name: str) -> ContainerSpec:
         """Give a container another name; raises ``ConflictError`` when one has it already."""
         with self._database.transaction() as db:

@@ -16,6 +16,12 @@ STACK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*", re.ASCII)
 
 DEFAULT_NETWORK = "default"
 
+DEFAULT_STACK = "default"
+"""The reserved stack of containers that belong to no stack file (``composer container run``)."""
+
+DEFAULT_BRIDGE = "bridge"
+"""The network of theirs that is made and goes with them; Docker's name for its own."""
+
 LABEL_PROJECT = "com.docker.compose.project"
 LABEL_SERVICE = "com.docker.compose.service"
 LABEL_NUMBER = "com.docker.compose.container-number"

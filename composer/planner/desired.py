@@ -99,6 +99,11 @@ def container_spec(stack: Stack, service: Service, number: int, images: Mapping[
     return attrs.evolve(spec, labels=_labels(stack, service, spec))
 
 
+def by_hand_spec(stack: Stack, service: Service, images: Mapping[str, str]) -> ContainerSpec:
+    """The container of ``composer container run``: it has the labels it was given and no others."""
+    return attrs.evolve(container_spec(stack, service, 1, images), labels=service.labels)
+
+
 def one_off_spec(
     stack: Stack,
     service: str,

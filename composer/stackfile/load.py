@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from composer import errors
+from composer.model import names
 from composer.stackfile import (
     assemble,
     attributes,
@@ -90,6 +91,9 @@ def load_stack(request: LoadRequest) -> Loaded:
 
     document = read_document(request)
     raise_if(list(document.obstacles))
+    if document.name == names.DEFAULT_STACK and not request.is_by_hand:
+        message = f"the name {document.name} is reserved for containers that belong to no stack file"
+        raise_if([errors.Problem(message, hint="Name the stack with `name:` or -p.")])
     stack = bind.bound(document, (*document.warnings, *document.idle))
     return Loaded(
         stack=stack,

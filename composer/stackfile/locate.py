@@ -28,7 +28,8 @@ _NAME_LINE = re.compile(rb"^name:[ \t]*(['\"]?)([^'\"#\r\n]*?)\1[ \t]*(?:#.*)?\r
 class LoadRequest:
     """What to load, from where, in whose environment.
 
-    ``services`` are those named on the command line: their profiles become active.
+    ``services`` are those named on the command line: their profiles become active.  ``is_by_hand`` says
+    that the file was made from flags of ``composer container run``.
     """
 
     directory: str
@@ -40,6 +41,7 @@ class LoadRequest:
     environment: Mapping[str, str] = attrs.field(factory=dict)
     services: tuple[str, ...] = ()
     stdin: bytes | None = None
+    is_by_hand: bool = False
 
 
 class Variables:

@@ -18,7 +18,6 @@ from composer.planner import desired
 from composer.supervisor import asking, byhand, loading
 from composer.supervisor.asking import seconds, texts
 from composer.supervisor.control import Command, Ending, Request
-from composer.supervisor.converge import is_empty
 from composer.supervisor.watch import signal_number
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class Commands:
         self._watch = watch
         self._journal = journal
         self._loader = loader
-        self._by_hand = byhand.ByHand(drivers, watch, self._refuse_when_ending)
+        self._by_hand = byhand.ByHand(drivers, convergence, watch, self._refuse_when_ending)
         self.is_ending = False
 
     def table(self) -> dict[str, Command]:
@@ -105,12 +104,16 @@ class Commands:
         return {"changed": changed}
 
     async def end_if_empty(self) -> bool:
-        """Whether nothing is left to look after; from then on requests go to a successor."""
-        if self._convergence.lock.locked() or not is_empty(await self._convergence.observe()):
-            return False
-        self.is_ending = True
-        self._drivers.records.forget_stack(self._convergence.name)
-        return True
+        """Whether nothing is left to look after; from then on requests go to a successor.
+
+        Holds the stack's lock meanwhile, so that no request begins what our end would cut short.
+        """
+        async with self._convergence.lock:
+            if not await self._convergence.is_idle():
+                return False
+            self.is_ending = True
+            self._drivers.records.forget_stack(self._convergence.name)
+            return True
 
     async def _change(self, request: Request) -> Answer:
         self._refuse_when_ending()

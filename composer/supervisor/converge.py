@@ -17,7 +17,7 @@ from composer import errors
 from composer.engine import executor, observe, status
 from composer.engine.executor import OnFailure
 from composer.host import process
-from composer.model import events
+from composer.model import events, names
 from composer.model import plan as operations
 from composer.model.protocols import BuildRequest
 from composer.planner import desired, heal, reconcile, teardown
@@ -25,7 +25,7 @@ from composer.supervisor import asking
 
 if TYPE_CHECKING:
     from composer.engine.drivers import Drivers
-    from composer.model.container import Observed
+    from composer.model.container import ContainerSpec, Observed
     from composer.model.events import EventSink
     from composer.model.plan import Operation, Plan
     from composer.model.stack import Stack
@@ -64,6 +64,22 @@ class Convergence:
         """The containers as ``ps`` shows them."""
         observe_containers = partial(observe.observe_containers, self._drivers, self.name)
         return list(status.rows_of(await self._in_thread(observe_containers)))
+
+    async def is_idle(self) -> bool:
+        """Whether nothing is left that a supervisor would look after.
+
+        The ``default`` stack has no ``down``: the network that its containers were on goes with the last
+        of them.
+        """
+        observed = await self.observe()
+        if observed.containers:
+            return False
+        networks = set(observed.networks)
+        if self.name == names.DEFAULT_STACK:
+            if names.DEFAULT_BRIDGE in networks:
+                await self._in_thread(partial(self._drivers.network.remove, names.DEFAULT_BRIDGE))
+            return True
+        return not networks
 
     def use(self, stack: Stack) -> None:
         """From now on this is what the user wants."""
@@ -324,6 +340,27 @@ class Convergence:
             await self._watch.prepare(container_id, self._material)
             return container_id
 
+    async def create_by_hand(
+        self, stack: Stack, adjust: Callable[[ContainerSpec], ContainerSpec], say: EventSink
+    ) -> str:
+        """Make the container of a stack of one service, and what it needs; returns its id.
+
+        Whoever else is in the ``default`` stack is left alone.  ``adjust`` completes the specification
+        when the image is known.
+        """
+        async with self.lock:
+            (service,) = stack.services.values()
+            self._drivers.records.refuse_taken_name(service.container_name or service.name)
+            self._drivers.records.remember_stack(stack.name, stack.directory, ())
+            plan = reconcile.plan_one_off(
+                stack, await self.observe(desired.references(stack)), service.name, reconcile.UpOptions()
+            )
+            if not plan.is_empty:
+                await self._carry_out(plan, say)
+            observed = await self.observe(desired.references(stack))
+            spec = adjust(desired.by_hand_spec(stack, service, observed.images))
+            return await self._watch.create(spec, self._material)
+
 
 async def _set_when_cancelled(flag: process.StopFlag) -> None:
     try:
@@ -339,8 +376,3 @@ def _deadline(seconds: float | None) -> trio.CancelScope:
 def _not_ready(seconds: float | None) -> errors.OperationFailed:
     message = f"not everything was ready within {seconds:g} s"
     return errors.OperationFailed(message, hint="See `composer ps` and `composer logs`.")
-
-
-def is_empty(observed: Observed) -> bool:
-    """Whether nothing is left that a supervisor would look after."""
-    return not observed.containers and not observed.networks

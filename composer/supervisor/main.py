@@ -275,11 +275,15 @@ async def _supervise(
         handlers = commands.Commands(drivers, convergence, watch, events, loader)
         check = trio.Event()
 
+        def look_again() -> None:
+            check.set()
+
         def answered(command: str) -> None:
             is_ending = command in {"up", "down", "rm", "remove_one_off", "run"}
             if is_ending or command.startswith(byhand.PREFIX):
-                check.set()
+                look_again()
 
+        watch.when_removed = look_again
         nursery.start_soon(_end_on_signal, nursery.cancel_scope)
         nursery.start_soon(_reap)
         await convergence.adopt()

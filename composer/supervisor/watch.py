@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 KILL_DEADLINE = 10.0
 """Seconds within which a process that got SIGKILL must be gone, or we report it."""
 
+REMOVED_REMEMBERED = 1000
+"""Containers that removed themselves whose exit codes can still be asked for."""
+
 _Result = TypeVar("_Result")
 
 
@@ -64,6 +67,8 @@ class Watched:
         self.restart_delay = 0.0
         self.restart_pending: trio.CancelScope | None = None
         self.probing: trio.CancelScope | None = None
+        self.is_kept = False
+        """While it is restarted by hand: an ``auto_remove`` container is not to go then."""
         self.changed = trio.Event()
 
     def announce(self) -> None:
@@ -85,6 +90,9 @@ class Watch:
         self._logs = LogKeeper(nursery)
         self._watched: dict[str, Watched] = {}
         self._prepared: dict[str, Prepared] = {}
+        self._ends_of_removed: dict[str, Ended] = {}
+        self.when_removed: Callable[[], None] = lambda: None
+        """Called after a container removed itself (``auto_remove``)."""
         # More than twice the cores gains nothing when starting (docs/performance.md, concurrency).
         self._starts = trio.CapacityLimiter(2 * cores)
         self._ends = trio.CapacityLimiter(4 * cores)
@@ -111,8 +119,23 @@ class Watch:
             )
             self._journal.emit(container_id, record.spec, "destroy")
             if watched:
-                del self._watched[container_id]
+                self._watched.pop(container_id, None)
                 watched.announce()
+
+    def use_spec(self, container_id: str, spec: ContainerSpec) -> None:
+        """The specification was changed in place: a new name, other limits, another restart policy."""
+        if container_id in self._watched:
+            self._watched[container_id].spec = spec
+
+    async def restart(self, container_id: str, grace: float | None, number: int | None = None) -> None:
+        """Stop and start, by hand; a container that would remove itself when it ends stays."""
+        watched = self._of(self._containers.record_of(container_id))
+        watched.is_kept = True
+        try:
+            await self.stop(container_id, grace, number)
+            await self.start(container_id, {})
+        finally:
+            watched.is_kept = False
 
     # ------------------------------------------------------------------ start
 
@@ -286,6 +309,16 @@ class Watch:
                 self._restart_later, watched, decision.delay, record.restart_count, watched.restart_pending
             )
             self._nursery.start_soon(self._guarded, restart)
+        elif watched.spec.auto_remove and not watched.is_kept:
+            self._nursery.start_soon(self._guarded, partial(self._remove_ended, watched, ended))
+
+    async def _remove_ended(self, watched: Watched, ended: Ended) -> None:
+        """``--rm``: how it ended is remembered for a while, for whoever asks after the removal."""
+        self._ends_of_removed[watched.id] = ended
+        while len(self._ends_of_removed) > REMOVED_REMEMBERED:
+            del self._ends_of_removed[next(iter(self._ends_of_removed))]
+        await self.remove(watched.id, with_anonymous_volumes=True)
+        self.when_removed()
 
     async def _restart_later(
         self, watched: Watched, delay: float, count: int, scope: trio.CancelScope
@@ -465,6 +498,8 @@ class Watch:
 
     async def wait_end(self, container_id: str) -> Ended:
         """Wait until the container's process ended and no restart is due."""
+        if container_id in self._ends_of_removed:
+            return self._ends_of_removed[container_id]
         watched = self._of(self._containers.record_of(container_id))
         while watched.is_running or watched.restart_pending is not None or watched.is_prepared:
             await watched.changed.wait()

@@ -22,12 +22,14 @@ composer container ls -a --filter status=exited
 composer container inspect -f '{{.State.Status}}' web"""
 
 VERBS = {
+    "create": ("run", "Make a container from an image; nothing runs yet"),
     "inspect": ("inspect", "Show everything known of containers"),
     "kill": ("lifecycle", "Signal containers (SIGKILL unless told otherwise)"),
     "ls": ("ls", "List containers of every stack"),
     "ps": ("ls", "List containers of every stack"),
     "restart": ("lifecycle", "Stop and start containers"),
     "rm": ("rm", "Remove containers"),
+    "run": ("run", "Run a program in a new container"),
     "start": ("lifecycle", "Start stopped containers"),
     "stop": ("lifecycle", "Stop containers, keeping them"),
 }
@@ -53,7 +55,10 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     name, text = VERBS[verb]
     module = importlib.import_module(f"composer.cli.containerverbs.{name}")
     parser = arguments.Parser(
-        prog=f"composer container {verb}", description=f"{text}.", examples=module.EXAMPLES[verb]
+        prog=f"composer container {verb}",
+        description=f"{text}.",
+        examples=module.EXAMPLES[verb],
+        conflicts="resolve",  # `run -h` is the host name, as with Docker
     )
     module.add_options(parser, verb)
     code: int = module.execute(session, parser.parse_args(options.rest), verb)

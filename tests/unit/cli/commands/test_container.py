@@ -36,7 +36,7 @@ def test_examples_parse(verb: str) -> None:
     for line in module.EXAMPLES[verb].splitlines():
         words = shlex.split(line)
         assert words[:2] == ["composer", "container"]
-        parser = arguments.Parser(prog="x", description="x")
+        parser = arguments.Parser(prog="x", description="x", conflicts="resolve")
         module.add_options(parser, words[2])
         parser.parse_args(words[3:])
 

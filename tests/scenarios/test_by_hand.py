@@ -1,0 +1,204 @@
+"""Containers that belong to no stack file: made, run, looked at, changed and removed by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.conftest import COMPOSER, Stack, Store, eventually
+
+pytestmark = [pytest.mark.root, pytest.mark.scenario]
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def call(store: Store) -> Iterator[Call]:
+    """`composer container ...`; nothing of the default stack is left afterwards."""
+
+    def container(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return store.call("container", *words, **environment)
+
+    yield container
+    left = container("ls", "-aq", "--no-trunc").stdout.split()
+    if left:
+        assert container("rm", "-f", "-v", *left).returncode == 0
+    eventually(lambda: not (store.run / "stacks" / "default").exists())
+
+
+def _ok(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 0, f"{done.args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def _field(call: Call, name: str, template: str) -> str:
+    return _ok(call("inspect", "-f", template, name)).strip()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "output"),
+    [
+        (("busybox", "echo", "hi"), 0, "hi\n"),
+        (("busybox", "sh", "-c", "exit 7"), 7, ""),
+        (("busybox", "sh", "-c", "kill -9 $$"), 137, ""),
+        (("busybox", "no-such-program"), 127, ""),
+        (("busybox", "/etc"), 126, ""),
+        (("no-such-image", "true"), 125, ""),
+        (("-m", "1x", "busybox", "true"), 125, ""),
+        (("-e", "A=1", "-e", "FROM_CALLER", "busybox", "sh", "-c", "echo $A $FROM_CALLER"), 0, "1 mine\n"),
+        (("--entrypoint", "echo", "busybox", "a", "b"), 0, "a b\n"),
+        (("-w", "/tmp", "-u", "7:8", "busybox", "sh", "-c", "pwd; id -u; id -g"), 0, "/tmp\n7\n8\n"),
+        (("-h", "box", "busybox", "hostname"), 0, "box\n"),
+        (("--network", "none", "busybox", "ls", "/sys/class/net"), 0, "lo\n"),
+    ],
+)
+def test_run(call: Call, words: tuple[str, ...], code: int, output: str) -> None:
+    done = call("run", "--rm", *words, FROM_CALLER="mine")
+    assert (done.returncode, done.stdout) == (code, output), done.stderr
+    assert call("ls", "-aq").stdout == ""  # --rm leaves nothing, however it ended
+
+
+def test_input_is_passed_on(store: Store, call: Call) -> None:
+    done = subprocess.run(
+        [str(COMPOSER), "container", "run", "--rm", "-i", "busybox", "wc", "-c"],
+        input=b"x" * 100_000, capture_output=True, env=store.environment, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == [b"100000"], done.stderr
+    assert eventually(lambda: call("ls", "-aq").stdout == "")
+
+
+def test_the_life_of_a_container(call: Call, tmp_path: Path) -> None:
+    cidfile = tmp_path / "cid"
+    identity = _ok(
+        call("create", "--name", "box", "--cidfile", str(cidfile), "-l", "tier=test", "--stop-timeout", "1",
+             "busybox", "sh", "-c", "echo begun; trap 'exit 5' TERM; touch /mark; while :; do sleep 0.1; done")
+    ).strip()  # fmt: skip
+    assert cidfile.read_text() == identity
+    assert _field(call, "box", "{{.State.Status}} {{.Config.Labels.tier}}") == "created test"
+    assert _ok(call("start", identity[:12])) == f"{identity[:12]}\n"
+    assert _field(call, "box", "{{.State.Running}} {{.HostConfig.NetworkMode}}") == "true bridge"
+    assert call("rm", "box").returncode == 1
+    eventually(lambda: "begun" in call("logs", "box").stdout or "logs" not in _verbs())
+    assert _ok(call("stop", "box")) == "box\n"
+    assert _field(call, "box", "{{.State.Status}} {{.State.ExitCode}}") == "exited 5"
+    assert _ok(call("restart", "box")) == "box\n"
+    assert _ok(call("kill", "-s", "TERM", "box")) == "box\n"
+    eventually(lambda: _field(call, "box", "{{.State.ExitCode}}") == "5")
+    assert call("kill", "box").returncode == 1
+    assert _ok(call("ls", "-q", "-f", "name=box")) == ""
+    assert (
+        _ok(call("ls", "-q", "-a", "--no-trunc", "-f", "label=tier=test", "-f", "exited=5"))
+        == f"{identity}\n"
+    )
+    assert _ok(call("rm", "box")) == "box\n"
+    assert call("inspect", "box").returncode == 1
+
+
+def _verbs() -> set[str]:
+    from composer.cli.commands import container
+
+    return set(container.VERBS)
+
+
+def test_names_are_unique(call: Call) -> None:
+    _ok(call("create", "--name", "twin", "busybox"))
+    done = call("run", "--name", "twin", "busybox", "true")
+    assert done.returncode == 125
+    assert "already that of container" in done.stderr
+
+
+def test_a_name_is_found_for_who_has_none(call: Call) -> None:
+    _ok(call("run", "-d", "busybox", "sleep", "60"))
+    name = _ok(call("ls", "--format", "{{.Names}}")).strip()
+    assert name.count("_") >= 1
+
+
+def test_containers_know_each_other_by_name(call: Call) -> None:
+    _ok(call("run", "-d", "--name", "server", "--network-alias", "also", "busybox", "sleep", "60"))
+    address = _field(call, "server", "{{.NetworkSettings.IPAddress}}")
+    for name in ("server", "also"):
+        found = _ok(call("run", "--rm", "busybox", "nslookup", name))
+        assert address in found
+
+
+def test_named_volumes_stay_and_anonymous_ones_go_with_rm(store: Store, call: Call) -> None:
+    _ok(
+        call(
+            "run",
+            "--rm",
+            "-v",
+            "kept:/k",
+            "-v",
+            "/gone",
+            "busybox",
+            "sh",
+            "-c",
+            "echo x >/k/f; echo y >/gone/f",
+        )
+    )
+    assert _ok(call("run", "--rm", "-v", "kept:/k:ro", "busybox", "cat", "/k/f")) == "x\n"
+    assert [path.name for path in (store.root / "data" / "volumes").iterdir()] == ["kept"]
+
+
+def test_published_ports(call: Call) -> None:
+    import urllib.request
+
+    _ok(call("run", "-d", "--name", "web", "-p", "127.0.0.1::8000", "busybox", "sh", "-c",
+             "echo hello > index.html; httpd -f -p 8000"))  # fmt: skip
+    port = _field(call, "web", '{{(index (index .NetworkSettings.Ports "8000/tcp") 0).HostPort}}')
+
+    def fetched() -> bytes:
+        try:
+            return urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).read()
+        except OSError:
+            return b""
+
+    assert eventually(fetched) == b"hello\n"
+
+
+def test_restart_always_survives_the_supervisor(store: Store, call: Call) -> None:
+    _ok(call("run", "-d", "--name", "phoenix", "--restart", "always", "busybox", "sleep", "600"))
+    pid = int(_field(call, "phoenix", "{{.State.Pid}}"))
+    supervisor = int((store.run / "stacks" / "default" / "supervisor.pid").read_text())
+    os.kill(supervisor, signal.SIGKILL)
+    eventually(lambda: not Path(f"/proc/{supervisor}").exists())
+    assert _field(call, "phoenix", "{{.State.Pid}}") == str(pid)  # it runs on
+    os.kill(pid, signal.SIGKILL)
+
+    def is_back() -> bool:
+        now = _field(call, "phoenix", "{{.State.Running}} {{.State.Pid}}").split()
+        return now[0] == "true" and now[1] != str(pid)
+
+    assert eventually(is_back, within=20)
+    assert _field(call, "phoenix", "{{.RestartCount}}") == "1"
+
+
+def test_a_container_of_a_stack_is_reached_by_hand(store: Store, call: Call) -> None:
+    stack: Stack = store.stack(
+        "hand", "services: {web: {image: busybox, command: sleep 600, stop_grace_period: 0s}}\n"
+    )
+    stack.ok("up", "-d")
+    name = f"{stack.name}-web-1"
+    assert _field(call, name, '{{index .Config.Labels "com.docker.compose.service"}}') == "web"
+    assert _ok(call("stop", name)) == f"{name}\n"
+    assert stack.rows()["web-1"]["State"] == "exited"
+    assert name in _ok(call("ls", "-a", "--format", "{{.Names}}")).splitlines()
+    stack.ok("down")
+    assert call("inspect", name).returncode == 1
+
+
+def test_inspect_has_dockers_fields(call: Call) -> None:
+    _ok(call("create", "--name", "fields", "busybox"))
+    (document,) = json.loads(_ok(call("inspect", "-s", "fields")))
+    for path in ("State.Status", "State.Pid", "State.OOMKilled", "State.StartedAt", "Config.Env", "HostConfig.Binds",
+                 "NetworkSettings.Networks", "Mounts", "LogPath", "RestartCount", "Created", "SizeRw"):  # fmt: skip
+        value = document
+        for word in path.split("."):
+            assert word in value, path
+            value = value[word]
