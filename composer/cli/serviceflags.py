@@ -185,14 +185,14 @@ _REFUSED = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Every flag that describes the container."""
+    """Every flag that describes the container, its image and its command."""
     add = parser.add_argument
     for row in ROWS:
         names, dest = row.flags.split(), _dest(row)
         metavar = row.metavar.replace("%", "%%")
         match row.kind:
             case Kind.SWITCH:
-                add_switch(parser, *names, dest=dest, help=row.help)
+                add(*names, dest=dest, action="store_true", help=row.help)
             case Kind.EACH | Kind.PAIRS:
                 add(*names, dest=dest, action="append", default=[], metavar=metavar, help=row.help)
             case Kind.TEXT | Kind.NUMBER:
@@ -222,17 +222,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         add(flag, metavar="...", help=f"refused: {reason}")
     add("image", metavar="IMAGE")
     add("command", nargs="...", metavar="COMMAND")
-
-
-def add_switch(parser: argparse.ArgumentParser, *names: str, dest: str, help: str) -> None:  # noqa: A002
-    """A flag without a value that may be written ``--flag=false`` all the same, as Go's can."""
-    import argparse
-
-    parser.add_argument(*names, dest=dest, action="store_true", help=help)
-    for word in ("true", "false"):
-        spelled = [f"{name}={word}" for name in names]
-        action = "store_true" if word == "true" else "store_false"
-        parser.add_argument(*spelled, dest=dest, action=action, default=False, help=argparse.SUPPRESS)
 
 
 def _dest(row: Row) -> str:

@@ -61,7 +61,8 @@ def execute(session: Session, options: argparse.Namespace) -> int:
         conflicts="resolve",  # `run -h` is the host name, as with Docker
     )
     module.add_options(parser, verb)
-    code: int = module.execute(session, parser.parse_args(options.rest), verb)
+    parse = parser.parse_args if parser.takes_a_command else parser.parse_intermixed_args
+    code: int = module.execute(session, parse(options.rest), verb)
     return code
 
 

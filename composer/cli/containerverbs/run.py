@@ -42,13 +42,12 @@ def add_options(parser: argparse.ArgumentParser, verb: str) -> None:
     add("--name", metavar="NAME", help="name of the container")
     add("--cidfile", metavar="FILE", help="write its id to a file")
     add("-P", "--publish-all", action="store_true", help="publish every port that the image exposes")
-    serviceflags.add_switch(parser, "--rm", dest="rm", help="remove it when it ended")
+    add("--rm", action="store_true", help="remove it when it ended")
     add("-q", "--quiet", action="store_true", help="no progress")
     add("-a", "--attach", action="append", default=[], choices=_STREAMS, help="only these streams")
     if verb == "run":
-        serviceflags.add_switch(parser, "-d", "--detach", dest="detach", help="do not wait for it")
-        serviceflags.add_switch(parser, "--sig-proxy", dest="sig_proxy", help="pass signals on (the default)")
-        parser.set_defaults(sig_proxy=True)
+        add("-d", "--detach", action="store_true", help="do not wait for it")
+        add("--sig-proxy", action="store_true", default=True, help="pass signals on (the default)")
         add("--detach-keys", metavar="KEYS", help="leave it running: ctrl-p,ctrl-q")
     serviceflags.add_options(parser)
 

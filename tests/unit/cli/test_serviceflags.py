@@ -17,7 +17,7 @@ from composer.stackfile import bind, load
 def _options(*words: str) -> argparse.Namespace:
     parser = arguments.Parser(prog="x", description="x", conflicts="resolve")
     serviceflags.add_options(parser)
-    return parser.parse_args(words)
+    return parser.parse_args(list(words))
 
 
 def _loaded(text: str, directory: Path) -> Stack:
