@@ -117,6 +117,7 @@ class ContainerSpec:
     ulimits: Mapping[str, Ulimit] = attrs.field(factory=dict)
     oom_score_adj: int = 0
     cgroup_parent: str | None = None
+    runtime: str | None = None
     annotations: Mapping[str, str] = attrs.field(factory=dict)
     volumes_from: tuple[str, ...] = ()
     logging: Logging | None = None

@@ -48,13 +48,22 @@ class MountKind(enum.Enum):
 
 @attrs.frozen(kw_only=True)
 class RestartPolicy:
-    """``restart``; ``max_retries`` counts only for ``on-failure`` (0: no bound)."""
+    """``restart``; ``max_retries`` counts only for ``on-failure`` (0: no bound).
+
+    ``delay`` is the time before each start, ``None`` for composer's own back-off; a container that ran
+    for ``window`` has started well, and its tries are counted anew (``deploy.restart_policy``).
+    """
 
     kind: RestartKind = RestartKind.NO
     max_retries: int = 0
+    delay: Duration | None = None
+    window: Duration | None = None
 
     def __str__(self) -> str:
-        return f"{self.kind.value}:{self.max_retries}" if self.max_retries else self.kind.value
+        text = f"{self.kind.value}:{self.max_retries}" if self.max_retries else self.kind.value
+        for word, duration in (("after", self.delay), ("window", self.window)):
+            text += "" if duration is None else f" {word} {duration}"
+        return text
 
 
 @attrs.frozen(kw_only=True)

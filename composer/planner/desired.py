@@ -89,6 +89,7 @@ def container_spec(stack: Stack, service: Service, number: int, images: Mapping[
         ulimits=service.ulimits,
         oom_score_adj=service.oom_score_adj,
         cgroup_parent=service.cgroup_parent,
+        runtime=service.runtime,
         annotations=service.annotations,
         volumes_from=service.volumes_from,
         logging=service.logging,

@@ -6,6 +6,7 @@ nothing of ours is left once it is removed.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import shutil
 import signal
@@ -140,6 +141,20 @@ def remove(path: str) -> None:
                 time.sleep(0.002)
             else:
                 break
+
+
+def exists(path: str) -> bool:
+    """Whether any hierarchy has a cgroup there."""
+    return any((hierarchy / path.lstrip("/")).is_dir() for hierarchy in hierarchies())
+
+
+def remove_empty(path: str) -> bool:
+    """Remove a cgroup without processes and children from every hierarchy; whether none is left."""
+    if len(Path(path).parts) > 1:
+        for hierarchy in hierarchies():
+            with contextlib.suppress(OSError):
+                (hierarchy / path.lstrip("/")).rmdir()
+    return not exists(path)
 
 
 def _remove_children(directory: Path) -> None:

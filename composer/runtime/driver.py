@@ -56,6 +56,7 @@ from composer.runtime import (
     devices,
     logfiles,
     oci,
+    placement,
     resources,
     seccomp,
     spec,
@@ -130,6 +131,7 @@ class OciRuntime:
             for directory in (bundle / "rootfs", bundle / "exit", self._state):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             policy = _log_policy(request)
+            self._place(request, bundle)
             mounts.mount_overlay(bundle / "rootfs", request.layers, request.upper, request.work)
             try:
                 staged = _stage(request, bundle)
@@ -140,7 +142,7 @@ class OciRuntime:
                         id=request.id,
                         name=request.spec.name,
                         bundle=bundle,
-                        runtime=self.choice.path,
+                        runtime=self._runtime_of(request.id).path,
                         runtime_root=self._state,
                         log=request.log,
                         policy=policy,
@@ -195,7 +197,8 @@ class OciRuntime:
         facts = host_facts()
         capabilities = spec.capabilities_of(container, facts.capabilities)
         protection = _security_of(container)
-        profile, annotations = self._seccomp(capabilities, protection)
+        runtime = self._runtime_of(request.id)
+        profile, annotations = self._seccomp(runtime, capabilities, protection)
         return spec.config_for(
             spec.SpecInput(
                 id=request.id,
@@ -207,7 +210,7 @@ class OciRuntime:
                 working_dir=working_dir,
                 user=attrs.evolve(user, groups=tuple(dict.fromkeys((*user.groups, *edits.groups)))),
                 hostname=hostname,
-                cgroup=cgroups.path_of(request.id, self._paths.key),
+                cgroup=self.cgroup_of(request.id),
                 network_namespace=request.network_namespace,
                 namespaces=request.namespaces,
                 domainname=container.domainname or "",
@@ -261,14 +264,17 @@ class OciRuntime:
         return tuple(placed)
 
     def _seccomp(
-        self, capabilities: tuple[str, ...], protection: security.Security = BASELINE
+        self,
+        runtime: oci.RuntimeChoice,
+        capabilities: tuple[str, ...],
+        protection: security.Security = BASELINE,
     ) -> tuple[spec.Config | None, tuple[tuple[str, str], ...]]:
         """The profile as JSON, or as a compiled program in an annotation where the runtime takes it."""
         if protection.seccomp is not None:
             own = protection.seccomp
             return (seccomp.profile_from(own, capabilities, seccomp.machine()) if own else None), ()
         profile = seccomp.profile_for(capabilities, seccomp.machine())
-        if self.choice.takes_compiled_seccomp:
+        if runtime.takes_compiled_seccomp:
             program = seccomp.compiled(profile, self._paths.run / "seccomp")
             if program is not None:
                 return None, (("run.oci.seccomp_bpf_data", program),)
@@ -278,9 +284,10 @@ class OciRuntime:
 
     def start(self, container_id: str) -> None:
         """Let the created first process run its program."""
-        if self.choice.name == "crun" and self._open_gate(container_id):
+        runtime = self._runtime_of(container_id)
+        if runtime.name == "crun" and self._open_gate(container_id):
             return
-        done = process.run([self.choice.path, f"--root={self._state}", "start", container_id], seconds=60)
+        done = process.run([runtime.path, f"--root={self._state}", "start", container_id], seconds=60)
         if done.exit_code != 0:
             message = f"cannot start container {container_id[:12]}: {done.said}"
             raise errors.RuntimeFailure(message)
@@ -318,11 +325,11 @@ class OciRuntime:
         privileged container moved to other cgroups.
         """
         self.kill(container_id, signal.SIGKILL)
-        cgroups.kill_all(cgroups.path_of(container_id, self._paths.key))
+        cgroups.kill_all(self.cgroup_of(container_id))
 
     def pause(self, container_id: str) -> None:
         """Freeze every process of the container."""
-        path = cgroups.path_of(container_id, self._paths.key)
+        path = self.cgroup_of(container_id)
         if not cgroups.freeze(path):
             cgroups.thaw(path)
             message = f"cannot pause container {container_id[:12]}: not every process can be frozen"
@@ -330,7 +337,7 @@ class OciRuntime:
 
     def resume(self, container_id: str) -> None:
         """Let the container's processes go on."""
-        cgroups.thaw(cgroups.path_of(container_id, self._paths.key))
+        cgroups.thaw(self.cgroup_of(container_id))
 
     def descriptor_of(self, container_id: str) -> int | None:
         """A pidfd of the living first process; the caller closes it."""
@@ -358,15 +365,14 @@ class OciRuntime:
                 is_running=is_started,
                 init=identity,
                 is_monitored=is_monitored,
-                is_paused=is_started and cgroups.is_frozen(cgroups.path_of(container_id, self._paths.key)),
+                is_paused=is_started and cgroups.is_frozen(self.cgroup_of(container_id)),
             )
         ended = conmon.exit_code_in(bundle, container_id)
         return RuntimeState(
             exists=True,
             exit_code=None if ended is None else ended[0],
             finished_at=0.0 if ended is None else ended[1],
-            oom_killed=conmon.was_oom_killed(bundle)
-            or cgroups.was_oom_killed(cgroups.path_of(container_id, self._paths.key)),
+            oom_killed=conmon.was_oom_killed(bundle) or cgroups.was_oom_killed(self.cgroup_of(container_id)),
             is_monitored=is_monitored,
         )
 
@@ -399,7 +405,9 @@ class OciRuntime:
         if not bundle.exists() and not state.exists():
             return
         self.kill_all(container_id)
-        cgroups.remove(cgroups.path_of(container_id, self._paths.key))
+        where = self._placement_of(container_id)
+        cgroups.remove(where.cgroup)
+        placement.remove_parent(self._paths.run, where)
         shutil.rmtree(state, ignore_errors=True)
         mounts.unmount(bundle / "rootfs")
         _empty(bundle)
@@ -419,7 +427,7 @@ class OciRuntime:
     def update_limits(self, container_id: str, limits: Limits) -> None:
         """Change the limits of a running container in place."""
         try:
-            cgroups.write_limits(cgroups.path_of(container_id, self._paths.key), limits)
+            cgroups.write_limits(self.cgroup_of(container_id), limits)
         except OSError as error:
             message = f"cannot change the limits of {container_id[:12]}: {error}"
             raise errors.RuntimeFailure(message) from error
@@ -463,7 +471,7 @@ class OciRuntime:
         if identity is None or not process.is_alive(identity):
             message = f"container {container_id[:12]} is not running"
             raise errors.OperationFailed(message, hint="See `composer ps --all`.")
-        if cgroups.is_frozen(cgroups.path_of(container_id, self._paths.key)):
+        if cgroups.is_frozen(self.cgroup_of(container_id)):
             message = f"container {container_id[:12]} is paused"
             raise errors.OperationFailed(message, hint="`composer unpause` lets it go on.")
         config = json.loads((bundle / "config.json").read_bytes())
@@ -474,7 +482,7 @@ class OciRuntime:
             path.write_text(json.dumps(described))
         terminal = ("--tty",) if request.tty else ()
         return (
-            self.choice.path,
+            self._runtime_of(container_id).path,
             f"--root={self._state}",
             "exec",
             *terminal,
@@ -545,7 +553,7 @@ class OciRuntime:
         working_dir = _working_directory(root, request.working_dir)
         environment = {"PATH": defaults.PATH, "HOSTNAME": "buildkitsandbox", "HOME": user.home}
         environment.update(request.environment)
-        profile, annotations = self._seccomp(defaults.CAPABILITIES)
+        profile, annotations = self._seccomp(self.choice, defaults.CAPABILITIES)
         return spec.config_for(
             spec.SpecInput(
                 id=request.id,
@@ -572,6 +580,24 @@ class OciRuntime:
                 self.remove(entry.name)
 
     # ------------------------------------------------------------------ inner
+
+    def cgroup_of(self, container_id: str) -> str:
+        """The container's cgroup, as the OCI's ``cgroupsPath`` names it."""
+        return self._placement_of(container_id).cgroup
+
+    def _runtime_of(self, container_id: str) -> oci.RuntimeChoice:
+        return self._placement_of(container_id).runtime_among(self.choice)
+
+    def _placement_of(self, container_id: str) -> placement.Placement:
+        usual = cgroups.path_of(container_id, self._paths.key)
+        return placement.read(self._bundle(container_id), usual)
+
+    def _place(self, request: ContainerRequest, bundle: Path) -> None:
+        usual = cgroups.path_of(request.id, self._paths.key)
+        container = request.spec
+        where = placement.decide(usual, container.cgroup_parent, container.runtime, container.name)
+        placement.write(bundle, where, usual)
+        placement.mark_parent(self._paths.run, where)
 
     def _bundle(self, container_id: str) -> Path:
         return self._paths.container_run(container_id)

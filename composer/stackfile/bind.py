@@ -358,7 +358,12 @@ def _restart(node: Node) -> RestartPolicy:
     if text is None and policy is not None:
         kind = _CONDITIONS[_text(policy, "condition") or ""]
         attempts = _whole(policy, "max_attempts") or 0
-        return RestartPolicy(kind=kind, max_retries=attempts if kind is RestartKind.ON_FAILURE else 0)
+        return RestartPolicy(
+            kind=kind,
+            max_retries=attempts if kind is RestartKind.ON_FAILURE else 0,
+            delay=_duration(policy, "delay"),
+            window=_duration(policy, "window"),
+        )
     word, _, count = (text or "no").partition(":")
     kind = RestartKind.NO if word in ("", "false") else RestartKind(word)
     return RestartPolicy(kind=kind, max_retries=int(count or 0))

@@ -33,6 +33,7 @@ _MOST_PIDS = 4_194_304
 _MOUNT_KINDS = ("bind", "volume", "tmpfs", "image")
 
 
+_CGROUP = re.compile(r"[A-Za-z0-9_.:@/-]{1,512}", re.ASCII)
 _CPUSET = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*", re.ASCII)
 _SYSCTLS = frozenset(
     {
@@ -272,6 +273,14 @@ def _within(low: int, high: int) -> Check:
     return check
 
 
+def _cgroup_parent(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
+    text = scalar_text(node.value)
+    if not _CGROUP.fullmatch(text) or ".." in text.split("/"):
+        yield problem(
+            node, path, f"{shown(text)} is no path of a cgroup", hint="Write it like a.slice or /a/b."
+        )
+
+
 def _cpuset(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
     if not _CPUSET.fullmatch(scalar_text(node.value)):
         yield problem(node, path, f"{shown(node.value)} is no list of processors", hint='Write "0-2,4".')
@@ -388,6 +397,7 @@ _TABLE: Table[Check] = Table(
         ("services.*.cap_add.*", _capability),
         ("services.*.cap_drop.*", _capability),
         ("services.*.cgroup", _one_of("host", "private")),
+        ("services.*.cgroup_parent", _cgroup_parent),
         ("services.*.configs.*", _grant),
         ("services.*.container_name", _container_name),
         ("services.*.cpu_shares", _within(0, 262_144)),

@@ -46,6 +46,8 @@ def _rows(support: Support, prefix: str, text: str) -> Iterator[Row]:
 
 
 _SERVICE = "services.*."
+_NO_CLUSTER = "only a cluster keeps these; say file, environment or content"
+_NO_MODELS = "they need Docker's model runner; run the model as a service of its own"
 
 ROWS: tuple[Row, ...] = (
     Row("name", Support.HONOURED),
@@ -65,6 +67,9 @@ ROWS: tuple[Row, ...] = (
         deploy.resources.reservations.devices gpus: what the host's CDI files name
         deploy.resources.limits.cpus deploy.resources.limits.memory deploy.resources.limits.pids
         deploy.restart_policy.condition deploy.restart_policy.max_attempts
+        deploy.restart_policy.delay deploy.restart_policy.window
+        cgroup_parent
+        runtime: a name or a path
         extends extra_hosts group_add healthcheck hostname image init ipc label_file labels mem_limit
         mem_reservation mem_swappiness memswap_limit
         network_mode: ports have no effect with host, none, service and container
@@ -107,7 +112,6 @@ ROWS: tuple[Row, ...] = (
         deploy.resources.reservations.generic_resources: nothing is scheduled
         deploy.resources.limits.devices deploy.resources.limits.generic_resources: nothing is scheduled
         deploy.resources.reservations.pids: nothing is scheduled
-        deploy.restart_policy.delay deploy.restart_policy.window: the supervisor backs off by itself
         develop: read by watch alone
         expose: containers of one network reach each other's ports anyway
         ports.*.mode ports.*.name ports.*.app_protocol: a cluster's matter
@@ -118,9 +122,11 @@ ROWS: tuple[Row, ...] = (
     *_rows(
         Support.REFUSED,
         _SERVICE,
-        """
-        cgroup_parent external_links links mac_address models provider
-        runtime storage_opt use_api_socket
+        f"""
+        external_links links mac_address provider
+        models: {_NO_MODELS}
+        storage_opt: the writable layer has no quota; bound data with a tmpfs of a size
+        use_api_socket: there is no Docker API socket to hand to a container
         build.additional_contexts build.entitlements build.extra_hosts build.labels build.network
         build.no_cache build.platforms build.privileged build.pull build.secrets build.shm_size build.ssh
         build.tags build.ulimits
@@ -157,9 +163,9 @@ ROWS: tuple[Row, ...] = (
     *_rows(Support.HONOURED, "secrets.*.", "name file environment"),
     *_rows(Support.IDLE, "configs.*.", "labels: a config is a file in the container"),
     *_rows(Support.IDLE, "secrets.*.", "labels: a secret is a file in the container"),
-    *_rows(Support.REFUSED, "configs.*.", "external driver driver_opts template_driver"),
-    *_rows(Support.REFUSED, "secrets.*.", "external driver driver_opts template_driver"),
-    *_rows(Support.REFUSED, "models.*.", "name model context_size runtime_flags"),
+    *_rows(Support.REFUSED, "configs.*.", f"external driver driver_opts template_driver: {_NO_CLUSTER}"),
+    *_rows(Support.REFUSED, "secrets.*.", f"external driver driver_opts template_driver: {_NO_CLUSTER}"),
+    *_rows(Support.REFUSED, "models.*.", f"name model context_size runtime_flags: {_NO_MODELS}"),
 )
 
 _OWN_NETWORKS = (None, "", "bridge", "default")

@@ -305,9 +305,10 @@ class Watch:
         if isinstance(decision, restart_rules.Restart):
             watched.restart_delay = decision.delay
             watched.restart_pending = trio.CancelScope()
-            restart = partial(
-                self._restart_later, watched, decision.delay, record.restart_count, watched.restart_pending
+            tries = restart_rules.count_before(
+                watched.spec.restart, restart_count=record.restart_count, ran_for=ran_for
             )
+            restart = partial(self._restart_later, watched, decision.delay, tries, watched.restart_pending)
             self._nursery.start_soon(self._guarded, restart)
         elif watched.spec.auto_remove and not watched.is_kept:
             self._nursery.start_soon(self._guarded, partial(self._remove_ended, watched, ended))

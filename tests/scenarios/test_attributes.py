@@ -39,6 +39,7 @@ CASES: dict[str, Case] = {
     "cap_add": Case("cap_add: [NET_ADMIN]", "ip link add dummy9 type bridge && echo made", "made"),
     "cap_drop": Case("cap_drop: [ALL]", STATUS, r"CapBnd:\t0{16}"),
     "cgroup": Case("cgroup: host", "readlink /proc/self/ns/cgroup", re.escape(os.readlink("/proc/self/ns/cgroup"))),
+    "cgroup_parent": Case("cgroup_parent: /{unique}/inner", "true", ""),
     "container_name": Case("container_name: {unique}named", "true", ""),
     "device_cgroup_rules": Case("device_cgroup_rules: ['c 10:200 rwm']", "mknod /t c 10 200 && echo made", "made"),
     "devices": Case("devices: ['/dev/null:/dev/nothing:rw']", "echo x > /dev/nothing && ls -l /dev/nothing", r"1,\s+3"),
@@ -194,6 +195,23 @@ def test_its_effect_in_the_cgroup(stack: Stack, name: str) -> None:
         pytest.skip(f"this host has none of {', '.join(expected)}")
     for file, content in found.items():
         assert expected[file] in content.split("\n"), f"{file}: {content}"
+
+
+def test_a_cgroup_can_have_a_parent_of_its_own(stack: Stack) -> None:
+    text = Path(f"/proc/{stack.pid('cgroup_parent-1')}/cgroup").read_text()
+    assert f":/c{os.getpid()}/inner/composer-" in text
+
+
+def test_a_parent_cgroup_goes_with_the_last_container(store: Store) -> None:
+    name = f"parent{os.getpid()}"
+    service = f"{{image: busybox, command: sleep 1000, stop_signal: SIGKILL, cgroup_parent: {name}}}"
+    parented = store.stack("parent", f"services: {{a: {service}, b: {service}}}\n")
+    parented.ok("up", "-d")
+    assert list(Path("/sys/fs/cgroup").glob(f"**/{name}"))
+    parented.ok("stop", "a")
+    assert list(Path("/sys/fs/cgroup").glob(f"**/{name}"))
+    parented.ok("down")
+    assert not list(Path("/sys/fs/cgroup").glob(f"**/{name}"))
 
 
 def test_a_container_can_have_a_name_of_its_own(stack: Stack) -> None:

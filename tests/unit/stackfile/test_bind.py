@@ -224,7 +224,7 @@ def test_deploy_is_kept_whole_and_folded_into_the_service(tmp_path: Path) -> Non
     assert deploy is not None
     assert deploy.update_config is not None
     assert deploy.restart_policy is not None
-    assert (found.replicas, str(found.restart)) == (3, "on-failure:4")
+    assert (found.replicas, str(found.restart)) == (3, "on-failure:4 window 1m0s")
     assert found.limits == Limits(
         cpus=0.5, memory=ByteSize(1 << 20), pids=7, memory_reservation=ByteSize(1024)
     )
