@@ -75,7 +75,7 @@ def is_archive(file: IO[bytes]) -> bool:
 def unpack(
     file: BufferedReader, writer: Writer, destination: str, ownership: Ownership, *, digest: str
 ) -> None:
-    """Unpack an archive into a directory of the root.
+    """Unpack an archive into a directory of the root; ``--chmod`` plays no part, as in BuildKit.
 
     Raises ``ValueError`` for what it refuses, and when the file is not (any more) what ``digest``,
     the SHA-256 in its listing, says.
@@ -85,6 +85,7 @@ def unpack(
         raise ValueError(message)
     file.seek(0)
     size = os.fstat(file.fileno()).st_size
+    ownership = Ownership(owner=ownership.owner)
     unpacking = _Unpacking(writer, writer.make_directories(destination, Ownership()), ownership)
     entries = content = 0
     try:
@@ -164,7 +165,7 @@ class _Unpacking:
             self._writer.clear(path)
             os.symlink(member.linkname, base, dir_fd=self._root.directory(parent))
         else:
-            _write_node(member, self._writer, path, self._ownership)
+            _write_node(member, self._writer, path)
         directory = self._root.directory(parent)
         if not member.isreg():
             change_owner(base, self._ownership.owner or _owner(member), directory)
@@ -227,7 +228,7 @@ def _write_file(
         os.close(opened)
 
 
-def _write_node(member: tarfile.TarInfo, writer: Writer, path: str, ownership: Ownership) -> None:
+def _write_node(member: tarfile.TarInfo, writer: Writer, path: str) -> None:
     kinds = {tarfile.CHRTYPE: stat.S_IFCHR, tarfile.BLKTYPE: stat.S_IFBLK, tarfile.FIFOTYPE: stat.S_IFIFO}
     kind = kinds.get(member.type)
     if kind is None:
@@ -241,8 +242,7 @@ def _write_node(member: tarfile.TarInfo, writer: Writer, path: str, ownership: O
     directory = writer.root.directory(posixpath.dirname(path))
     base = posixpath.basename(path)
     os.mknod(base, kind | 0o600, device, dir_fd=directory)
-    mode = member.mode & 0o7777 if ownership.mode is None else ownership.mode
-    os.chmod(base, mode, dir_fd=directory)
+    os.chmod(base, member.mode & 0o7777, dir_fd=directory)
 
 
 def _clean(name: str, entry: str) -> str:

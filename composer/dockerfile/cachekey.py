@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from composer.dockerfile.context import Selection
 
-_FORMAT = "composer build step 1"
+_FORMAT = "composer build step 2"
 """Changes whenever the way a step is carried out changes what it gives."""
 
 
@@ -24,10 +24,11 @@ def of_run(
     user: str,
     working_dir: str,
     network: str,
+    rest: tuple[object, ...] = (),
 ) -> str:
-    """The key of a RUN."""
+    """The key of a RUN; ``rest`` is what else it sees (mounts, limits), without any secret."""
     variables = tuple(sorted(environment.items()))
-    return _key("run", below, argv, variables, user, working_dir, network)
+    return _key("run", below, argv, variables, user, working_dir, network, rest)
 
 
 def of_copy(below: tuple[str, ...], selections: Iterable[Selection], rest: tuple[object, ...]) -> str:

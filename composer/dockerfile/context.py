@@ -24,6 +24,7 @@ from composer.model.protocols import Interrupt
 CHUNK = 1 << 20
 _DEEPEST = 1000
 _SECURITY = "security.capability"
+_NOTHING = IgnoreRules()
 
 
 @attrs.frozen(kw_only=True)
@@ -83,16 +84,23 @@ class Selector:
         self._rules = rules or IgnoreRules()
         self._keeps_owner = keeps_owner
 
-    def select(self, source: str) -> tuple[Selection, ...]:
+    def select(
+        self, source: str, *, excluded: IgnoreRules = _NOTHING, keeps_parents: bool = False
+    ) -> tuple[Selection, ...]:
         """Everything a source names; ``..`` stops at the root of the tree.
 
         A name must exist (``ValueError``); a wildcard that matches nothing is nothing, as in BuildKit.
+        ``excluded`` are rules for paths below what is found (for a file, its name).  With
+        ``keeps_parents`` there is one selection: the directory that the rest of the name is relative
+        to (up to ``/./`` in it, else the root), holding what was found and what leads there.
         """
+        if keeps_parents:
+            return self._select_with_parents(source, excluded)
         clean = posixpath.normpath("/" + source).lstrip("/")
         if has_wildcard(clean):
-            found = map(self._selection, self._matches("", clean.split("/")))
+            found = (self._selection(path, excluded) for path in self._matches("", clean.split("/")))
             return tuple(one for one in found if one is not None)
-        one = self._selection(clean)
+        one = self._selection(clean, excluded)
         if one is None:
             reason = ": it is excluded by .dockerignore" if self._rules.rules else ""
             message = f'"/{clean}": not found{reason}'
@@ -118,7 +126,55 @@ class Selector:
             else:
                 yield path
 
-    def _selection(self, path: str) -> Selection | None:
+    def _select_with_parents(self, source: str, excluded: IgnoreRules) -> tuple[Selection, ...]:
+        head, pivot, tail = ("/" + source).partition("/./")
+        top = posixpath.normpath("/" + head).lstrip("/") if pivot else ""
+        wanted = posixpath.normpath("/" + (tail if pivot else source)).lstrip("/")
+        top = self.tree.resolve(top)
+        found: dict[str, Entry] = {}
+        for path in self._paths_beneath(top, "", wanted.split("/")) if wanted else [""]:
+            for entry in self._entries(posixpath.join(top, path).rstrip("/"), excluded, within=path):
+                found.setdefault(entry.path, entry)
+        if not found:
+            if has_wildcard(wanted):
+                return ()
+            message = f'"/{posixpath.join(top, wanted)}": not found'
+            raise ValueError(message)
+        for path in list(found):
+            while path:
+                path = posixpath.dirname(path)  # noqa: PLW2901 -- upwards to the top
+                if path not in found:
+                    parent = self._entry(path, posixpath.join(top, path).rstrip("/"), is_hidden=True)
+                    assert parent is not None  # a directory, since something was found in it
+                    found[path] = parent
+        # Parents first, in the order that a listing has.
+        ordered = sorted(found.values(), key=lambda entry: entry.path.split("/") if entry.path else [])
+        return (Selection(name="", entries=tuple(ordered)),)
+
+    def _paths_beneath(self, top: str, directory: str, parts: list[str]) -> Iterator[str]:
+        """The paths below ``directory`` (both relative to ``top``) that a pattern names; no link leads on.
+
+        ``**`` stands for any number of directories.
+        """
+        first, *rest = parts
+        place = posixpath.join(top, directory).rstrip("/")
+        names = self.tree.names(place) if self.tree.is_directory(place) else []
+        if first == "**" and rest:
+            yield from self._paths_beneath(top, directory, rest)
+            for name in names:
+                if self.tree.is_directory(posixpath.join(place, name)):
+                    yield from self._paths_beneath(top, posixpath.join(directory, name), parts)
+            return
+        pattern = Pattern("*" if first == "**" else first)
+        for name in names:
+            if pattern.matches(name):
+                path = posixpath.join(directory, name)
+                if rest:
+                    yield from self._paths_beneath(top, path, rest)
+                else:
+                    yield path
+
+    def _selection(self, path: str, excluded: IgnoreRules) -> Selection | None:
         """What a path names; ``None`` when an image cannot hold it or a rule hides all of it."""
         location = self.tree.resolve(path)
         if self.tree.status(location) is None:
@@ -127,21 +183,29 @@ class Selector:
         # A link and what it leads to can be hidden separately.
         if location != path and self._rules.ignores(path):
             return None
-        entries = self._entries(location)
+        if not self.tree.is_directory(location) and excluded.ignores(posixpath.basename(path)):
+            return None
+        entries = self._entries(location, excluded)
         return Selection(name=posixpath.basename(path), entries=entries) if entries else None
 
-    def _entries(self, location: str) -> tuple[Entry, ...]:
-        """List a resolved path and everything below it, parents first, in a fixed order."""
+    def _entries(
+        self, location: str, excluded: IgnoreRules = _NOTHING, *, within: str = ""
+    ) -> tuple[Entry, ...]:
+        """List a resolved path and everything below it, parents first, in a fixed order.
+
+        Paths of entries begin with ``within``.
+        """
         rules = self._rules
+        has_exceptions = rules.has_exceptions or excluded.has_exceptions
         found: list[tuple[Entry, bool]] = []
-        pending: list[tuple[str, str, Marks]] = [("", location, rules.marks_of(location))]
+        pending: list[tuple[str, str, Marks]] = [(within, location, rules.marks_of(location))]
         while pending:
             if self._interrupt.is_set:
                 message = "the build was stopped while it read its sources"
                 raise errors.Interrupted(message)
             path, place, marks = pending.pop()
-            is_hidden = rules.is_ignored(marks) and bool(place)
-            if is_hidden and not rules.has_exceptions:
+            is_hidden = (rules.is_ignored(marks) and bool(place)) or (bool(path) and excluded.ignores(path))
+            if is_hidden and not has_exceptions:
                 continue
             entry = self._entry(path, place, is_hidden=is_hidden)
             if entry is None:

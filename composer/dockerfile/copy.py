@@ -18,6 +18,7 @@ import attrs
 
 from composer import errors
 from composer.dockerfile.context import CHUNK, Entry, Selection
+from composer.dockerfile.filemode import FileMode
 from composer.dockerfile.tree import Tree
 from composer.model.protocols import Interrupt
 
@@ -29,7 +30,11 @@ class Ownership:
     """What ``--chown`` and ``--chmod`` ask for; ``None`` keeps what the source has."""
 
     owner: tuple[int, int] | None = None
-    mode: int | None = None
+    mode: FileMode | None = None
+
+    def mode_of(self, mode: int, *, is_directory: bool) -> int:
+        """The mode of something that has ``mode`` at its source."""
+        return mode if self.mode is None else self.mode.applied_to(mode, is_directory=is_directory)
 
 
 @attrs.frozen(kw_only=True)
@@ -193,7 +198,7 @@ class Writer:
             os.mknod(name, entry.kind | 0o600, entry.device, dir_fd=directory)
         change_owner(name, owner, directory)
         if not stat.S_ISLNK(entry.kind):
-            os.chmod(name, entry.mode if ownership.mode is None else ownership.mode, dir_fd=directory)
+            os.chmod(name, ownership.mode_of(entry.mode, is_directory=False), dir_fd=directory)
         os.utime(name, ns=(entry.modified, entry.modified), dir_fd=directory, follow_symlinks=False)
 
     def _write_checked(self, opened: int, entry: Entry, source: Tree) -> None:
@@ -237,7 +242,7 @@ def set_owner_and_mode(opened: int, ownership: Ownership, owner: tuple[int, int]
     status = os.fstat(opened)
     if (status.st_uid, status.st_gid) != (uid, gid):
         os.fchown(opened, uid, gid)
-    os.fchmod(opened, mode if ownership.mode is None else ownership.mode)
+    os.fchmod(opened, ownership.mode_of(mode, is_directory=stat.S_ISDIR(status.st_mode)))
 
 
 def change_owner(name: str, owner: tuple[int, int], directory: int) -> None:

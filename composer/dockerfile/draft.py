@@ -105,8 +105,8 @@ class Draft:
 
 
 def draft_on(image: Image | None) -> Draft:
-    """A fresh stage on an image, or on nothing (``scratch``); the triggers of the image are used up."""
-    config = ImageConfig(working_dir="/") if image is None else attrs.evolve(image.config, on_build=())
+    """A fresh stage on an image, or on nothing (``scratch``)."""
+    config = ImageConfig(working_dir="/") if image is None else image.config
     if "PATH" not in config.environment:
         config = attrs.evolve(config, environment={**config.environment, "PATH": DEFAULT_PATH})
     if image is None:

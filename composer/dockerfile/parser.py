@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from composer import errors
-from composer.dockerfile import lexer
+from composer.dockerfile import lexer, mountflag
 from composer.dockerfile.syntax import (
     Arg,
     Cmd,
@@ -42,17 +42,17 @@ from composer.model.stack import Healthcheck
 
 _FLAGS: Mapping[str, frozenset[str]] = {
     "FROM": frozenset({"platform"}),
-    "RUN": frozenset({"network", "security"}),
-    "COPY": frozenset({"from", "chown", "chmod", "link"}),
-    "ADD": frozenset({"chown", "chmod", "link"}),
+    "RUN": frozenset({"network", "security", "mount"}),
+    "COPY": frozenset({"from", "chown", "chmod", "link", "parents", "exclude"}),
+    "ADD": frozenset({"chown", "chmod", "link", "exclude", "checksum", "keep-git-dir", "unpack"}),
     "HEALTHCHECK": frozenset({"interval", "timeout", "start-period", "start-interval", "retries"}),
 }
 _FLAGS_OF_BUILDKIT: Mapping[str, frozenset[str]] = {
-    "RUN": frozenset({"mount", "device"}),
-    "COPY": frozenset({"parents", "exclude"}),
-    "ADD": frozenset({"checksum", "keep-git-dir", "unpack", "exclude"}),
+    "RUN": frozenset({"device"}),
 }
-_REMOTE = re.compile(r"https?://|ftp://|git://|ssh://|git@[^/]+:|.*\.git(#.*)?$", re.DOTALL)
+SCRIPTS = "/dev/pipes"
+"""Where a here-document that is a program of its own is put for its RUN."""
+
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
 _TRIGGER = "ONBUILD of "
 _SHORTEST_PROBE = Duration(1_000_000)
@@ -178,6 +178,19 @@ def _flag(line: lexer.LogicalLine, name: str, default: str = "") -> str:
     return default
 
 
+def _switch(line: lexer.LogicalLine, name: str) -> bool | None:
+    """A flag that is on or off; ``None`` when it was not given."""
+    for flag, value in line.flags:
+        if flag == name:
+            if value is None or value.lower() == "true":
+                return True
+            if value.lower() == "false":
+                return False
+            message = f"expecting boolean value for flag --{name}, not: {value}"
+            raise ValueError(message)
+    return None
+
+
 # --------------------------------------------------------------------------- the instructions
 
 
@@ -216,34 +229,49 @@ def _label(line: lexer.LogicalLine, escape: str) -> Label:
 
 def _run(line: lexer.LogicalLine, _: str) -> Run:
     network = _flag(line, "network", "default")
-    if network not in {"default", "none"}:
-        message = f"RUN --network={network} is unsupported"
+    if network not in {"default", "none", "host"}:
+        message = f"RUN --network={network} is unsupported: there are default, none and host"
         raise ValueError(message)
-    if _flag(line, "security", "sandbox") != "sandbox":
-        message = "RUN --security=insecure is unsupported"
+    security = _flag(line, "security", "sandbox")
+    if security not in {"sandbox", "insecure"}:
+        message = f"RUN --security={security} is unsupported: there are sandbox and insecure"
         raise ValueError(message)
+    mounts = tuple(value or "" for name, value in line.flags if name == "mount")
+    for mount in mounts:
+        mountflag.parse(mount)
     command = _command(line.rest)
     if command == ExecForm(argv=()):
         message = "RUN requires a command"
         raise ValueError(message)
+    script = None
     if line.heredocs:
         if isinstance(command, ExecForm):
             message = "a here-document needs the shell form of RUN"
             raise ValueError(message)
-        command = ShellForm(text=_script(line.rest, line.heredocs))
-    return Run(line=line.line, text=line.text, command=command, network=network)
+        command, script = _scripted(line.rest, line.heredocs)
+    return Run(
+        line=line.line,
+        text=line.text,
+        command=command,
+        network=network,
+        is_insecure=security == "insecure",
+        mounts=mounts,
+        script=script,
+    )
 
 
-def _script(rest: str, heredocs: tuple[Heredoc, ...]) -> str:
-    """``RUN <<EOF`` runs the content; a longer command line is put together for the shell to read."""
+def _scripted(rest: str, heredocs: tuple[Heredoc, ...]) -> tuple[ShellForm, Heredoc | None]:
+    """What a RUN with here-documents runs, and the script that must be a file for that.
+
+    ``RUN <<EOF`` runs the content, by the program of its ``#!`` line where it has one; a longer
+    command line is put together for the shell to read.
+    """
     if lexer.heredoc_opening(rest) is None:
-        return rest + "".join(f"\n{one.content}{one.name}" for one in heredocs)
-    if heredocs[0].content.startswith("#!"):
-        message = (
-            "RUN with a here-document that begins with #! is unsupported: name the program, RUN python3 <<EOF"
-        )
-        raise ValueError(message)
-    return heredocs[0].body
+        return ShellForm(text=rest + "".join(f"\n{one.content}{one.name}" for one in heredocs)), None
+    (script,) = heredocs
+    if script.content.startswith("#!"):
+        return ShellForm(text=f"{SCRIPTS}/{script.name}"), script
+    return ShellForm(text=script.body), None
 
 
 def _copy(line: lexer.LogicalLine, _: str) -> Copy:
@@ -254,15 +282,9 @@ def _copy(line: lexer.LogicalLine, _: str) -> Copy:
             "Destination could not be determined"
         )
         raise ValueError(message)
-    if dict(line.flags).get("link", "false") != "false":
-        message = f"{line.keyword} --link is unsupported"
-        raise ValueError(message)
     is_add = line.keyword == "ADD"
     openings = [source for source in sources if line.heredocs and lexer.heredoc_opening(source)]
     files = [source for source in sources if source not in openings]
-    if is_add and any(_REMOTE.match(source) for source in files):
-        message = "ADD of a URL or a git repository is unsupported: fetch it in a RUN"
-        raise ValueError(message)
     if len(sources) > 1 and "$" not in destination and not names_directory(destination):
         message = (
             f"when using {line.keyword} with more than one source file, the destination must be a "
@@ -286,6 +308,12 @@ def _copy(line: lexer.LogicalLine, _: str) -> Copy:
         owner=_flag(line, "chown"),
         mode=_flag(line, "chmod"),
         unpacks=is_add,
+        is_link=_switch(line, "link") is True,
+        keeps_parents=_switch(line, "parents") is True,
+        excluded=tuple(value or "" for name, value in line.flags if name == "exclude"),
+        checksum=_flag(line, "checksum"),
+        keeps_git_directory=_switch(line, "keep-git-dir") is True,
+        extracts=_switch(line, "unpack"),
     )
 
 

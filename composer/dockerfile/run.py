@@ -8,16 +8,30 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 
 import attrs
 
 from composer import errors
 from composer.dockerfile.progress import StepProgress
 from composer.dockerfile.workspace import Workspace
-from composer.model.protocols import Interrupt, NamespaceHandle, Network, Runtime, StepRequest
+from composer.host import resolvconf
+from composer.model.container import ContainerMount
+from composer.model.protocols import (
+    BindMount,
+    BuildNamespace,
+    BuildRequest,
+    Interrupt,
+    MaterialFile,
+    Network,
+    Runtime,
+    StepRequest,
+)
 
-_RESOLVER_FILES = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
+_RESOLVER_FILES = (resolvconf.PATH, "/run/systemd/resolve/resolv.conf")
+HOSTNAME = "buildkitsandbox"
+"""The machine's name in a step, unless the build argument BUILDKIT_SANDBOX_HOSTNAME says another."""
+
+_HOST_GATEWAY = "host-gateway"
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 _KILLED = 137
@@ -25,24 +39,32 @@ _KILLED = 137
 
 @attrs.frozen(kw_only=True)
 class RunStep:
-    """A RUN with everything settled."""
+    """A RUN with everything settled; ``network`` is ``default``, ``none`` or ``host``."""
 
     argv: tuple[str, ...]
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = attrs.field(repr=False)
     user: str
     working_dir: str
-    has_network: bool
+    network: str = "default"
+    is_insecure: bool = False
+    hostname: str = HOSTNAME
+    binds: tuple[BindMount, ...] = ()
+    tmpfs: tuple[ContainerMount, ...] = ()
+    files: tuple[MaterialFile, ...] = ()
 
 
 class Commands:
     """Runs the commands of one build."""
 
-    def __init__(self, runtime: Runtime, network: Network, interrupt: Interrupt) -> None:
+    def __init__(
+        self, runtime: Runtime, network: Network, interrupt: Interrupt, wanted: BuildRequest
+    ) -> None:
         self._runtime = runtime
         self._network = network
         self._interrupt = interrupt
+        self._wanted = wanted
         self._lock = threading.Lock()
-        self._namespace: NamespaceHandle | None = None
+        self._namespace: BuildNamespace | None = None
 
     def close(self) -> None:
         """Remove the network namespace and what leads out of it."""
@@ -53,6 +75,12 @@ class Commands:
 
     def run(self, name: str, step: RunStep, workspace: Workspace, progress: StepProgress) -> int:
         """Run to the end; returns the exit code.  Raises ``Interrupted``."""
+        namespace = self._opened_namespace() if step.network == "default" else None
+        resolver = (
+            resolvconf.Settings()
+            if step.network == "none"
+            else resolver_of_host(reaches_loopback=step.network == "host")
+        )
         request = StepRequest(
             id=name,
             layers=workspace.layers,
@@ -62,8 +90,18 @@ class Commands:
             environment=step.environment,
             user=step.user,
             working_dir=step.working_dir,
-            network_namespace=self._namespace_path() if step.has_network else "",
-            name_servers=host_name_servers() if step.has_network else (),
+            hostname=step.hostname,
+            network_namespace=namespace.path if namespace is not None else "",
+            host_network=step.network == "host",
+            name_servers=resolver.servers,
+            search_domains=resolver.search,
+            hosts=tuple((host, self._address(address, namespace)) for host, address in self._wanted.hosts),
+            binds=step.binds,
+            tmpfs=step.tmpfs,
+            files=step.files,
+            shm_size=self._wanted.shm_size,
+            ulimits=self._wanted.ulimits,
+            is_insecure=step.is_insecure,
         )
         code = self._runtime.run_step(request, progress.feed, self._interrupt)
         if self._interrupt.is_set:
@@ -71,11 +109,17 @@ class Commands:
             raise errors.Interrupted(message)
         return code
 
-    def _namespace_path(self) -> str:
+    def _address(self, address: str, namespace: BuildNamespace | None) -> str:
+        """``host-gateway`` is the host as the step reaches it."""
+        if address != _HOST_GATEWAY:
+            return address
+        return "127.0.0.1" if namespace is None else namespace.gateway
+
+    def _opened_namespace(self) -> BuildNamespace:
         with self._lock:
             if self._namespace is None:
                 self._namespace = self._network.build_namespace()
-            return self._namespace.path
+            return self._namespace
 
 
 def hint_for(code: int, argv: tuple[str, ...]) -> str:
@@ -89,25 +133,18 @@ def hint_for(code: int, argv: tuple[str, ...]) -> str:
     return ""
 
 
-def name_servers_in(text: str) -> tuple[str, ...]:
-    """The servers of a resolv.conf(5) that can be reached from another network namespace."""
-    servers: list[str] = []
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) > 1 and words[0] == "nameserver":
-            address = words[1]
-            if not address.startswith("127.") and address != "::1" and address not in servers:
-                servers.append(address)
-    return tuple(servers)
+def resolver_of_host(*, reaches_loopback: bool = False) -> resolvconf.Settings:
+    """The host's name servers; behind a local stub (systemd-resolved) those that the stub asks.
 
-
-def host_name_servers() -> tuple[str, ...]:
-    """The host's servers; behind a local stub (systemd-resolved) those that the stub asks."""
+    Servers on a loopback address can be reached in the host's own network only.
+    """
     for path in _RESOLVER_FILES:
-        try:
-            servers = name_servers_in(path.read_text(encoding="utf-8", errors="replace"))
-        except OSError:
-            continue
+        found = resolvconf.of_host(path)
+        servers = tuple(one for one in found.servers if reaches_loopback or not _is_loopback(one))
         if servers:
-            return servers
-    return ()
+            return attrs.evolve(found, servers=servers)
+    return resolvconf.Settings()
+
+
+def _is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"

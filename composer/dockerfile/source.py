@@ -8,50 +8,55 @@ import stat
 from pathlib import Path
 
 from composer import errors
-from composer.dockerfile import ignore, parser
+from composer.dockerfile import contexts, ignore, parser
 from composer.dockerfile.ignore import IgnoreRules
 from composer.dockerfile.lexer import LARGEST_FILE
+from composer.dockerfile.remote import is_remote
 from composer.dockerfile.syntax import Dockerfile
 from composer.dockerfile.tree import Tree
 from composer.model.protocols import BuildRequest
 
 _INLINE = "dockerfile_inline"
-_EPOCH = "SOURCE_DATE_EPOCH"
+EPOCH = "SOURCE_DATE_EPOCH"
 
 
-def dockerfile_of(request: BuildRequest) -> Dockerfile:
+def dockerfile_of(request: BuildRequest, context: Path) -> Dockerfile:
     """Read and parse; raises ``BuildError`` with every problem."""
     if request.dockerfile_inline is not None:
         return parser.parse(request.dockerfile_inline, _INLINE)
-    path = request.context / request.dockerfile
-    return parser.parse(_text_of(path), request.dockerfile)
+    return parser.parse(_text_of(_path_of(request, context)), request.dockerfile)
 
 
-def rules_of(request: BuildRequest, context: Tree) -> IgnoreRules:
+def rules_of(request: BuildRequest, context: Path) -> IgnoreRules:
     """``<Dockerfile>.dockerignore``, else the context's ``.dockerignore``, else no rules."""
-    name = ".dockerignore"
-    text = None
-    try:
-        if request.dockerfile_inline is None:
-            beside = request.context / f"{request.dockerfile}.dockerignore"
-            if beside.is_file():
-                name, text = beside.name, _text_of(beside)
-        if text is None:
-            content = context.read(".dockerignore", limit=LARGEST_FILE)
-            text = "" if content is None else content.decode("utf-8", "surrogateescape")
-        return ignore.parse(text)
-    except (ValueError, OSError) as error:
-        message = f"{name}: {error}"
-        raise errors.BuildError(message) from error
+    if request.dockerfile_inline is None:
+        dockerfile = _path_of(request, context)
+        beside = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
+        if beside.is_file():
+            try:
+                return ignore.parse(_text_of(beside))
+            except ValueError as error:
+                message = f"{beside.name}: {error}"
+                raise errors.BuildError(message) from error
+    return contexts.rules_of(context)
+
+
+def _path_of(request: BuildRequest, context: Path) -> Path:
+    """The Dockerfile; in a context that came from elsewhere no link leads out of it."""
+    path = context / request.dockerfile
+    if isinstance(request.context, str) and is_remote(request.context):
+        with Tree(context) as tree:
+            return context / tree.resolve(request.dockerfile)
+    return path
 
 
 def epoch_of(request: BuildRequest) -> int | None:
-    """``SOURCE_DATE_EPOCH`` in Unix seconds, from the build's arguments or the environment."""
-    text = request.args.get(_EPOCH) or os.environ.get(_EPOCH)
+    """``SOURCE_DATE_EPOCH`` in Unix seconds, from the build's arguments or what its caller says."""
+    text = request.args.get(EPOCH)
     if not text:
-        return None
+        return request.epoch
     if not (text.isascii() and text.isdigit()):
-        message = f"invalid {_EPOCH}: {text!r} is not a number of seconds"
+        message = f"invalid {EPOCH}: {text!r} is not a number of seconds"
         raise errors.BuildError(message)
     return int(text)
 

@@ -1,18 +1,19 @@
 """The stages of a Dockerfile and which of them a target needs, in the order to build them.
 
-A stage that the target does not reach through ``FROM`` or ``COPY --from`` is never built.
+A stage that the target does not reach through ``FROM``, ``COPY --from`` or ``RUN --mount`` is never built.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import attrs
 
 from composer import errors
+from composer.dockerfile import mountflag
 from composer.dockerfile.expand import expand
-from composer.dockerfile.syntax import Arg, Copy, Dockerfile, From, Instruction
+from composer.dockerfile.syntax import Arg, Copy, Dockerfile, From, Instruction, Run
 
 SCRATCH = "scratch"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -23,7 +24,8 @@ class Stage:
     """One ``FROM`` and what follows it.
 
     ``base`` is the expanded reference; ``parent`` is set when it names an earlier stage.  ``needs``
-    are the stages that its copies read.
+    are the stages that it reads.  ``is_context`` says that ``base`` is a named context (which may
+    stand in for the whole stage).
     """
 
     index: int
@@ -33,6 +35,7 @@ class Stage:
     parent: int | None = None
     instructions: tuple[Instruction, ...] = ()
     needs: tuple[int, ...] = ()
+    is_context: bool = False
 
     @property
     def title(self) -> str:
@@ -69,8 +72,16 @@ def platform_arguments(target: str = "") -> dict[str, str]:
     return arguments
 
 
-def plan(dockerfile: Dockerfile, arguments: Mapping[str, str], target: str | None) -> StagePlan:
+def plan(
+    dockerfile: Dockerfile,
+    arguments: Mapping[str, str],
+    target: str | None,
+    *,
+    is_context: Callable[[str], bool] = lambda _: False,
+) -> StagePlan:
     """Cut the file into stages and choose those that ``target`` (else the last) needs.
+
+    ``is_context`` tells the names of contexts: one that is called like a stage replaces it.
 
     Raises ``BuildError``: a base without name, another platform, an unknown target, a circle.
     """
@@ -80,9 +91,11 @@ def plan(dockerfile: Dockerfile, arguments: Mapping[str, str], target: str | Non
         place = dockerfile.place(instruction)
         try:
             if isinstance(instruction, From):
-                stages.append(_opened(instruction, stages, known, dockerfile.escape))
+                stages.append(_opened(instruction, stages, known, dockerfile.escape, is_context))
             elif stages:
                 last = stages[-1]
+                if last.is_context and last.base == last.name:
+                    continue  # replaced by a context: what it says is not done
                 stages[-1] = attrs.evolve(last, instructions=(*last.instructions, instruction))
             elif isinstance(instruction, Arg):
                 known |= _global_arguments(instruction, arguments, known, dockerfile.escape)
@@ -120,7 +133,16 @@ def _global_arguments(
     return found
 
 
-def _opened(opening: From, earlier: Sequence[Stage], known: Mapping[str, str], escape: str) -> Stage:
+def _opened(
+    opening: From,
+    earlier: Sequence[Stage],
+    known: Mapping[str, str],
+    escape: str,
+    is_context: Callable[[str], bool],
+) -> Stage:
+    if opening.name and is_context(opening.name):
+        name = opening.name
+        return Stage(index=len(earlier), name=name, opening=opening, base=name, is_context=True)
     base = expand(opening.base, known, escape=escape)
     platform = expand(opening.platform, known, escape=escape)
     if not base:
@@ -136,21 +158,44 @@ def _opened(opening: From, earlier: Sequence[Stage], known: Mapping[str, str], e
         opening=opening,
         base=base,
         parent=parents[-1] if parents else None,
+        is_context=not parents and is_context(base),
     )
 
 
 def _needs(dockerfile: Dockerfile, stage: Stage, stages: Sequence[Stage]) -> tuple[int, ...]:
     needs: list[int] = [] if stage.parent is None else [stage.parent]
     for instruction in stage.instructions:
-        if isinstance(instruction, Copy) and instruction.origin:
+        for origin in origins_in(instruction):
             try:
-                index = stage_named(instruction.origin, stages)
+                index = stage_named(origin, stages)
             except ValueError as error:
                 message = f"{dockerfile.place(instruction)}: {error}"
                 raise errors.BuildError(message) from error
             if index is not None and index not in needs:
                 needs.append(index)
     return tuple(needs)
+
+
+def origins_in(instruction: Instruction) -> Iterator[str]:
+    """What an instruction reads from by name: ``--from`` and the ``from`` of its mounts."""
+    if isinstance(instruction, Copy) and instruction.origin:
+        yield instruction.origin
+    elif isinstance(instruction, Run):
+        yield from filter(None, map(mountflag.origin_of, instruction.mounts))
+
+
+def images_in(plan: StagePlan) -> tuple[str, ...]:
+    """Every name outside the file that the needed stages read from: images and named contexts."""
+    found: dict[str, None] = {}
+    for index in plan.order:
+        stage = plan.stages[index]
+        if stage.parent is None and stage.base != SCRATCH:
+            found[stage.base] = None
+        for instruction in stage.instructions:
+            for origin in origins_in(instruction):
+                if stage_named(origin, plan.stages) is None:
+                    found[origin] = None
+    return tuple(found)
 
 
 def _target(stages: Sequence[Stage], target: str | None) -> int:

@@ -88,10 +88,18 @@ class Label(Statement):
 
 @attrs.frozen(kw_only=True)
 class Run(Statement):
-    """Runs a command; ``network`` is ``default`` or ``none``."""
+    """Runs a command.
+
+    ``network`` is ``default``, ``none`` or ``host``.  ``mounts`` are the values of ``--mount`` as
+    written (``mountflag`` reads them).  ``script`` is a here-document that begins with ``#!``: it is
+    put into a file, and ``command`` runs that.
+    """
 
     command: Command
     network: str = "default"
+    is_insecure: bool = False
+    mounts: tuple[str, ...] = ()
+    script: Heredoc | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -99,6 +107,9 @@ class Copy(Statement):
     """``COPY`` or, when ``unpacks`` is set, ``ADD``.
 
     ``inline`` are here-documents, written as files of their names.  ``origin`` is ``--from``.
+    ``is_link`` makes a layer of its own that knows nothing of what is below it; ``keeps_parents``
+    keeps the sources' directories.  ``extracts`` is ``--unpack`` where it was said, ``checksum`` what
+    a URL's content or a repository's commit must be.
     """
 
     sources: tuple[str, ...]
@@ -108,6 +119,12 @@ class Copy(Statement):
     owner: str = ""
     mode: str = ""
     unpacks: bool = False
+    is_link: bool = False
+    keeps_parents: bool = False
+    excluded: tuple[str, ...] = ()
+    checksum: str = ""
+    keeps_git_directory: bool = False
+    extracts: bool | None = None
 
     @property
     def keyword(self) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -26,6 +26,7 @@ from composer.host import mounts
 from composer.model.protocols import ImageStore
 
 _STUB_FILES = ("etc/hosts", "etc/hostname", "etc/resolv.conf")
+_OPAQUE = "trusted.overlay.opaque"
 _STUB_DIRECTORIES = ("dev/mqueue", "dev/pts", "dev/shm", "dev", "proc", "sys", "etc")
 
 
@@ -74,6 +75,11 @@ class Workspace:
         return self.directory / "merged"
 
     @property
+    def empty(self) -> Path:
+        """A directory that stays empty."""
+        return self.directory / "empty"
+
+    @property
     def is_unchanged(self) -> bool:
         """Whether the step changed nothing."""
         return not any(self.upper.iterdir())
@@ -86,7 +92,7 @@ def opened(images: ImageStore, name: str, layers: Sequence[str]) -> Iterator[Wor
     try:
         below = images.paths_of_layers(layers)
         workspace = Workspace(directory=directory, layers=below or (directory / "empty",))
-        for path in (workspace.upper, workspace.work, workspace.merged, directory / "empty"):
+        for path in (workspace.upper, workspace.work, workspace.merged, workspace.empty):
             path.mkdir(mode=0o700, exist_ok=True)
         # The upper directory's mode and owner are those of the merged root.
         status = workspace.layers[-1].stat() if below else None
@@ -109,24 +115,53 @@ def mounted(overlay: Overlay, workspace: Workspace, *, is_writable: bool = True)
         overlay.unmount(workspace.merged)
 
 
-def remove_stubs(workspace: Workspace) -> None:
-    """Take away what the runtime made only to mount something there, if it is still empty.
+def remove_stubs(workspace: Workspace, targets: Iterable[str] = ()) -> None:
+    """Take away what mounting left of the layer: empty files and directories that nobody meant to make.
+
+    The runtime undoes what it made at ``targets``, but the directories in which it did so were copied
+    up for that; where they are empty and as they were below, they say nothing.
 
     Nothing is resolved: a name is looked at and removed in a directory that was opened without
     following links, so a command that puts a link in its place gains nothing (CVE-2024-23652).
     """
+    above = {parent for target in targets for parent in _parents(target.strip("/"))}
+    directories = sorted({*_STUB_DIRECTORIES, *above}, key=lambda path: path.count("/"), reverse=True)
     with ExitStack() as stack:
         upper = stack.enter_context(Tree(workspace.upper))
-        lower = [stack.enter_context(Tree(layer)) for layer in workspace.layers]
-        for path in (*_STUB_FILES, *_STUB_DIRECTORIES):
+        lower = [stack.enter_context(Tree(layer)) for layer in reversed(workspace.layers)]
+        for path in (*_STUB_FILES, *directories):
             status = upper.status(path)
-            if status is None or any(layer.status(path) is not None for layer in lower):
+            if status is None:
                 continue
+            below = next((found for layer in lower if (found := layer.status(path)) is not None), None)
             parent, _, name = path.rpartition("/")
-            if path in _STUB_FILES and stat.S_ISREG(status.st_mode) and status.st_size == 0:
-                os.unlink(name, dir_fd=upper.directory(parent))
-            elif path in _STUB_DIRECTORIES and stat.S_ISDIR(status.st_mode) and not upper.names(path):
-                os.rmdir(name, dir_fd=upper.directory(parent))
+            if path in _STUB_FILES:
+                if below is None and stat.S_ISREG(status.st_mode) and status.st_size == 0:
+                    os.unlink(name, dir_fd=upper.directory(parent))
+            elif stat.S_ISDIR(status.st_mode) and not upper.names(path):
+                is_stub = path in _STUB_DIRECTORIES if below is None else _is_same(status, below)
+                if is_stub and not _is_opaque(upper.directory(path)):
+                    os.rmdir(name, dir_fd=upper.directory(parent))
+
+
+def _parents(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
+def _is_same(one: os.stat_result, other: os.stat_result) -> bool:
+    """Whether a directory has the mode, owner and time of another."""
+    return (one.st_mode, one.st_uid, one.st_gid, one.st_mtime_ns) == (
+        other.st_mode, other.st_uid, other.st_gid, other.st_mtime_ns,
+    )  # fmt: skip
+
+
+def _is_opaque(directory: int) -> bool:
+    """Whether a directory of an overlay's upper layer hides what is below it."""
+    try:
+        return os.getxattr(directory, _OPAQUE) == b"y"
+    except OSError:
+        return False
 
 
 def clamp_times(directory: Path, epoch: int) -> None:

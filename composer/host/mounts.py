@@ -159,7 +159,11 @@ class _Clone(threading.Thread):
 
 
 def mount_overlay(target: Path, layers: Sequence[Path], upper: Path | None, work: Path | None) -> None:
-    """Mount ``layers`` (lowest first), writable in ``upper`` when given, at ``target``."""
+    """Mount ``layers`` (lowest first), writable in ``upper`` when given, at ``target``.
+
+    overlayfs refuses a layer that comes twice (ELOOP); the upper one alone shows the same tree.
+    """
+    layers = tuple(dict.fromkeys(reversed(layers)))[::-1]
     if upper is None and len(layers) == 1:
         bind(layers[0], target, read_only=True)  # overlayfs wants two lower layers or an upper one
         return

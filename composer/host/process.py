@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
@@ -51,9 +51,11 @@ def run(
     keep_descriptors: Sequence[int] = (),
     seconds: float | None = None,
     captures: bool = True,
+    environment: Mapping[str, str] | None = None,
 ) -> Completed:
     """Run a tool to its end; raises ``HostUnsupported`` when it is not installed.
 
+    ``environment`` is what it gets beside ``ENVIRONMENT``.
     ``captures`` is false for a tool that leaves a process behind: that process would hold the pipes.
     """
     sink = subprocess.PIPE if captures else subprocess.DEVNULL
@@ -64,7 +66,7 @@ def run(
             stdin=subprocess.DEVNULL if stdin is None else None,
             stdout=sink,
             stderr=sink,
-            env=ENVIRONMENT,
+            env={**ENVIRONMENT, **(environment or {})},
             cwd="/",
             pass_fds=tuple(keep_descriptors),
             timeout=seconds,

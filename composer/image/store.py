@@ -8,6 +8,7 @@
     <data>/state.db      tables images, tags, layers, build_cache; for what came from or went
                          elsewhere manifests, digests (how registries know images), layer_blobs
                          (which archive is which layer), origins (which repository has which blob)
+    <data>/builds/...            see ``dockerfile.cachemounts``
 
 Order of making: layers (published), configuration (durable), then one transaction that records
 image and tags.  A crash before the transaction leaves unreferenced content, never a broken image.
@@ -50,6 +51,7 @@ class Store:
         self.blobs = ContentStore(paths.data)
         self.layers = Layers(paths.data)
         self.database = database
+        self.build_state = paths.data / "builds"
         self._cache: dict[str, Image] = {}
         self._lock = threading.Lock()
 

@@ -8,6 +8,7 @@ it completes, or it undoes what it began, or it leaves something that the same c
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,10 +17,10 @@ from typing import Protocol
 import attrs
 
 from composer.model import pulling
-from composer.model.container import ContainerSpec, NetworkMembership, NetworkSpec
+from composer.model.container import ContainerMount, ContainerSpec, NetworkMembership, NetworkSpec
 from composer.model.distribution import Report
 from composer.model.image import HistoryEntry, Image, ImageConfig
-from composer.model.limits import Limits
+from composer.model.limits import Limits, Ulimit
 from composer.model.pulling import PullPolicy
 from composer.model.stack import PublishedPort
 
@@ -102,6 +103,10 @@ class ImageStore(Protocol):
     def remember(self, key: str, layers: tuple[str, ...]) -> None:
         """Record what a build step with this content key gave."""
 
+    @property
+    def build_state(self) -> Path:
+        """The directory that belongs to builds: cache mounts and what else outlives a build."""
+
 
 class ImageSource(Protocol):
     """Images wherever they are: in the store, or at a registry that they are fetched from."""
@@ -125,8 +130,15 @@ class ImageSource(Protocol):
 class Builder(Protocol):
     """Builds images from Dockerfiles."""
 
-    def build(self, request: BuildRequest, say: Callable[[str], None], interrupt: Interrupt) -> Image:
-        """Build, tag and return; ``say`` receives progress and output lines.
+    def build(
+        self,
+        request: BuildRequest,
+        say: Callable[[str], None],
+        interrupt: Interrupt,
+        *,
+        report: Callable[[StepReport], None] | None = None,
+    ) -> Image:
+        """Build, tag and return; ``say`` receives progress and output lines, ``report`` the same as values.
 
         Raises ``BuildError`` (with the output's tail), ``ImageNotFound``, ``Interrupted``.
         """
@@ -134,16 +146,63 @@ class Builder(Protocol):
 
 @attrs.frozen(kw_only=True)
 class BuildRequest:
-    """One build: the build section with everything settled."""
+    """One build with everything settled.
 
-    context: Path
+    ``context`` is a directory, a tar archive (a file), or the address of a git repository or archive;
+    ``contexts`` are the named ones, which may also be ``docker-image://`` and ``oci-layout://``, by
+    name.  ``dockerfile`` is relative to the context.  ``uncached`` names stages that are built anew,
+    ``no_cache`` stands for all.  ``network`` is that of RUN: ``default``, ``none`` or ``host``.
+    ``secrets`` are contents by id, ``ssh`` agents' sockets (or key files) by id.  ``hosts`` are name
+    and address of lines for ``/etc/hosts``; the address may be ``host-gateway``.  ``entitlements``
+    are BuildKit's: ``network.host``, ``security.insecure``.  ``epoch`` is ``SOURCE_DATE_EPOCH``.
+    """
+
+    context: Path | str
     dockerfile: str = "Dockerfile"
     dockerfile_inline: str | None = None
     args: Mapping[str, str] = attrs.field(factory=dict)
     target: str | None = None
     tags: tuple[str, ...] = ()
     labels: Mapping[str, str] = attrs.field(factory=dict)
+    annotations: Mapping[str, str] = attrs.field(factory=dict)
     no_cache: bool = False
+    uncached: tuple[str, ...] = ()
+    pulls: bool = False
+    platform: str = ""
+    contexts: Mapping[str, str] = attrs.field(factory=dict)
+    network: str = "default"
+    hosts: tuple[tuple[str, str], ...] = ()
+    shm_size: int | None = None
+    ulimits: Mapping[str, Ulimit] = attrs.field(factory=dict)
+    secrets: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    ssh: Mapping[str, str] = attrs.field(factory=dict)
+    entitlements: frozenset[str] = frozenset()
+    cache_from: tuple[str, ...] = ()
+    cache_to: tuple[str, ...] = ()
+    epoch: int | None = None
+
+
+class StepState(enum.Enum):
+    """Where a step of a build stands."""
+
+    WORKING = "working"
+    CACHED = "cached"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@attrs.frozen(kw_only=True)
+class StepReport:
+    """Progress of one step of a build, or (``number`` 0) a sentence that belongs to none.
+
+    ``line`` is a line that the step printed, ``elapsed`` the seconds since it began.
+    """
+
+    number: int
+    title: str
+    state: StepState
+    elapsed: float = 0.0
+    line: str | None = None
 
 
 # --------------------------------------------------------------------------- runtime
@@ -165,13 +224,15 @@ class BindMount:
     """A directory or file of the host to be mounted; ``source`` exists.
 
     With ``layers`` the source is below the tree that these layers of an image make together (lowest
-    first), and the mount is read-only.  With ``peer`` it is a path in the mount namespace of that
+    first); the mount is read-only unless there is a ``scratch``, an empty directory of the caller
+    that takes what is written.  With ``peer`` it is a path in the mount namespace of that
     process.  ``is_held`` says that the source is a descriptor of ours, which means nothing elsewhere.
     ``flags`` are further words of mount(8) (``nosuid``, ``nodev``, ``noexec``).
     """
 
     source: Path
     layers: tuple[Path, ...] = ()
+    scratch: Path | None = None
     peer: int = 0
     is_held: bool = False
     target: str
@@ -316,19 +377,33 @@ class Runtime(Protocol):
 
 @attrs.frozen(kw_only=True)
 class StepRequest:
-    """A RUN step: a process in a throw-away container over ``layers`` with writable ``upper``."""
+    """A RUN step: a process in a throw-away container over ``layers`` with writable ``upper``.
+
+    ``network_namespace`` is as in ``ContainerRequest`` but for the host's, which ``host_network``
+    asks for.  What is made to mount ``binds``, ``tmpfs`` and ``files`` at is gone when the step ends.
+    ``is_insecure`` lifts the security baseline as ``privileged`` does for a container.
+    """
 
     id: str
     layers: tuple[Path, ...]
     upper: Path
     work: Path
     argv: tuple[str, ...]
-    environment: Mapping[str, str] = attrs.field(factory=dict)
+    environment: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     user: str = ""
     working_dir: str = "/"
+    hostname: str = "buildkitsandbox"
     network_namespace: str = ""
     name_servers: tuple[str, ...] = ()
+    search_domains: tuple[str, ...] = ()
+    hosts: tuple[tuple[str, str], ...] = ()
     host_network: bool = False
+    binds: tuple[BindMount, ...] = ()
+    tmpfs: tuple[ContainerMount, ...] = ()
+    files: tuple[MaterialFile, ...] = ()
+    shm_size: int | None = None
+    ulimits: Mapping[str, Ulimit] = attrs.field(factory=dict)
+    is_insecure: bool = False
 
 
 # --------------------------------------------------------------------------- network
@@ -365,6 +440,14 @@ class NamespaceHandle(Protocol):
 
     def close(self) -> None:
         """Give the descriptor up."""
+
+
+class BuildNamespace(NamespaceHandle, Protocol):
+    """The namespace of a build's steps."""
+
+    @property
+    def gateway(self) -> str:
+        """The host's address as seen from inside."""
 
 
 class Network(Protocol):
@@ -413,5 +496,5 @@ class Network(Protocol):
     def published(self, container_id: str) -> tuple[PublishedPort, ...]:
         """The container's published ports with the host ports chosen."""
 
-    def build_namespace(self) -> NamespaceHandle:
+    def build_namespace(self) -> BuildNamespace:
         """A namespace with a way out for RUN steps; ``close`` removes everything of it."""

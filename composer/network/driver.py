@@ -24,7 +24,7 @@ from composer import errors
 from composer.host import filelock, netlink, netns, process, sysctl
 from composer.model import names as derived
 from composer.model.container import NetworkMembership, NetworkSpec
-from composer.model.protocols import Endpoint, NamespaceHandle, NetworkState
+from composer.model.protocols import BuildNamespace, Endpoint, NamespaceHandle, NetworkState
 from composer.model.stack import PublishedPort
 from composer.network import addresses, firewall, foreign, links, reservation, ruleset
 from composer.network.leases import BUILD, EndpointLease, Leases, NetworkLease, PortLease
@@ -502,7 +502,7 @@ class LinuxNetwork:
 
     # ------------------------------------------------------------------ builds
 
-    def build_namespace(self) -> NamespaceHandle:
+    def build_namespace(self) -> BuildNamespace:
         """A namespace with a way out for RUN steps; ``close`` removes everything of it.
 
         One pair without a bridge: the link dies with the namespace, so a kill leaves only a table
@@ -519,14 +519,15 @@ class LinuxNetwork:
         spec = NetworkSpec(stack=stack, key="", name=stack)
         with ExitStack() as undo:
             undo.callback(self._remove_build, stack, link)
-            namespace = self._make_build(spec, link)
+            namespace, gateway = self._make_build(spec, link)
             undo.callback(namespace.close)
             sysctl.write(_FORWARD, "1")
             self._ensure_rules(stack)
             firewall.open_forwarding(foreign.Opening(bridge=link, stack="build"))
-            return _BuildNamespace(namespace, undo.pop_all())
+            return _BuildNamespace(namespace, gateway, undo.pop_all())
 
-    def _make_build(self, spec: NetworkSpec, link: str) -> netns.Namespace:
+    def _make_build(self, spec: NetworkSpec, link: str) -> tuple[netns.Namespace, str]:
+        """The namespace and the address of its gateway, which is this host."""
         with netlink.Netlink() as kernel, filelock.hold(_HOST_LOCK):
             lease = self._leases.lease_network(
                 spec, link, _foreign_subnets(kernel, link), prefix=addresses.BUILD_PREFIX
@@ -546,7 +547,7 @@ class LinuxNetwork:
                 links.plug(kernel, [plug], descriptor)
                 links.configure_inside([plug], lease.gateway, is_new=True)
 
-            return netns.make(configure)
+            return netns.make(configure), lease.gateway
 
     def _remove_build(self, stack: str, link: str) -> None:
         firewall.close_forwarding(link)
@@ -567,8 +568,9 @@ class LinuxNetwork:
 class _BuildNamespace:
     """A build's namespace; closing it removes link, rules and lease, once."""
 
-    def __init__(self, namespace: netns.Namespace, undo: ExitStack) -> None:
+    def __init__(self, namespace: netns.Namespace, gateway: str, undo: ExitStack) -> None:
         self.path = namespace.path
+        self.gateway = gateway
         self._undo = undo
 
     def close(self) -> None:

@@ -38,6 +38,7 @@ from composer.model import devicerule, logging, security
 from composer.model.container import ContainerSpec
 from composer.model.limits import Limits
 from composer.model.protocols import (
+    BindMount,
     ContainerRequest,
     ExecRequest,
     ExecResult,
@@ -60,6 +61,7 @@ from composer.runtime import (
     resources,
     seccomp,
     spec,
+    steps,
     targets,
     users,
 )
@@ -134,7 +136,7 @@ class OciRuntime:
             self._place(request, bundle)
             mounts.mount_overlay(bundle / "rootfs", request.layers, request.upper, request.work)
             try:
-                staged = _stage(request, bundle)
+                staged = _stage(request.binds, request.spec.name, bundle)
                 config = self._config(request, bundle, staged)
                 (bundle / "config.json").write_text(json.dumps(config))
                 pid = conmon.spawn(
@@ -523,18 +525,21 @@ class OciRuntime:
     def run_step(self, request: StepRequest, say: Callable[[bytes], None], interrupt: Interrupt) -> int:
         """Run one RUN step to its end; the same baseline as a container's, no monitor."""
         self.sweep_steps()
-        self.release(request.id)
+        self.remove(request.id)
         bundle = self._bundle(request.id)
         try:
             with _translated("cannot prepare the build step"):
                 (bundle / "rootfs").mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if request.files:
+                    self.write_files(request.id, request.files)
                 mounts.mount_overlay(bundle / "rootfs", request.layers, request.upper, request.work)
                 root = os.open(bundle / "rootfs", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            places = targets.Places(root)
             try:
                 with targets.stubs(root, "the build step"):
                     with _translated("cannot prepare the build step"):
-                        config = self._step_config(request, bundle, root)
+                        config = self._step_config(request, bundle, root, places)
                         (bundle / "config.json").write_text(json.dumps(config))
                     return capture.run_to_end(
                         [self.choice.path, f"--root={self._state}", "run", f"--bundle={bundle}", request.id],
@@ -543,33 +548,45 @@ class OciRuntime:
                         lambda: self.kill_all(request.id),
                     )
             finally:
+                places.undo()
                 os.close(root)
         finally:
-            self.release(request.id)
+            self.remove(request.id)
 
-    def _step_config(self, request: StepRequest, bundle: Path, root: int) -> spec.Config:
-        user = users.resolve_in(root, request.user)
-        placed = _step_files(bundle, request)
-        working_dir = _working_directory(root, request.working_dir)
-        environment = {"PATH": defaults.PATH, "HOSTNAME": "buildkitsandbox", "HOME": user.home}
-        environment.update(request.environment)
-        profile, annotations = self._seccomp(self.choice, defaults.CAPABILITIES)
-        return spec.config_for(
-            spec.SpecInput(
+    def _step_config(
+        self, request: StepRequest, bundle: Path, root: int, places: targets.Places
+    ) -> spec.Config:
+        facts = host_facts()
+        capabilities = tuple(sorted(facts.capabilities)) if request.is_insecure else defaults.CAPABILITIES
+        protection = security.parsed((), privileged=True) if request.is_insecure else BASELINE
+        profile, annotations = self._seccomp(self.choice, capabilities, protection)
+        return steps.config_for(
+            request,
+            bundle,
+            root,
+            places,
+            staged=_stage(request.binds, "the build step", bundle),
+            files={file.target: bundle / "files" / _file_name(file.target) for file in request.files},
+            rest=spec.SpecInput(
                 id=request.id,
                 root=str(bundle / "rootfs"),
                 argv=request.argv,
-                environment=tuple(f"{name}={value}" for name, value in environment.items()),
-                working_dir=working_dir,
-                user=user,
-                hostname="buildkitsandbox",
+                environment=(),
+                working_dir="/",
+                user=users.resolve_in(root, request.user),
+                hostname=request.hostname,
                 cgroup=cgroups.path_of(request.id, self._paths.key),
                 network_namespace=None if request.host_network else request.network_namespace,
-                binds=placed,
+                capabilities=capabilities,
+                security=protection,
                 seccomp=profile,
+                devices=devices.every() if request.is_insecure else (),
+                is_privileged=request.is_insecure,
+                shm_size=request.shm_size,
+                ulimits=request.ulimits,
                 annotations=annotations,
-                facts=host_facts(),
-            )
+                facts=facts,
+            ),
         )
 
     def sweep_steps(self) -> None:
@@ -603,18 +620,20 @@ class OciRuntime:
         return self._paths.container_run(container_id)
 
 
-def _stage(request: ContainerRequest, bundle: Path) -> dict[str, Path]:
+def _stage(binds: Sequence[BindMount], name: str, bundle: Path) -> dict[str, Path]:
     """Mount in the bundle what the runtime cannot reach by path; where each is, by its target.
 
     The container gets its own copy of these mounts when it is created, so they can go after that.
     """
     found = {}
-    for number, bind in enumerate(request.binds):
+    for number, bind in enumerate(binds):
         path = bundle / f"{_STAGED}{number}"
         if bind.layers:
             path.mkdir(mode=0o700, exist_ok=True)
-            mounts.mount_overlay(path, bind.layers, None, None)
-            found[bind.target] = _below(path, str(bind.source), request.spec.name)
+            scratch = bind.scratch
+            upper, work = (scratch / "upper", scratch / "work") if scratch else (None, None)
+            mounts.mount_overlay(path, bind.layers, upper, work)
+            found[bind.target] = _below(path, str(bind.source), name)
         elif bind.peer:
             path.mkdir(mode=0o700, exist_ok=True)
             mounts.bind_from(bind.peer, str(bind.source), path)
@@ -778,17 +797,6 @@ def _our_binds(bundle: Path) -> tuple[spec.PlacedMount, ...]:
     return tuple(
         spec.PlacedMount(source=str(bundle / target.rpartition("/")[2]), target=target)
         for target in targets.OUR_FILES
-    )
-
-
-def _step_files(bundle: Path, request: StepRequest) -> tuple[spec.PlacedMount, ...]:
-    """Hosts and resolv.conf of a build step."""
-    resolver = "".join(f"nameserver {address}\n" for address in request.name_servers)
-    _write_world_readable(bundle / "resolv.conf", resolver)
-    _write_world_readable(bundle / "hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost\n")
-    return tuple(
-        spec.PlacedMount(source=str(bundle / name), target=f"/etc/{name}")
-        for name in ("resolv.conf", "hosts")
     )
 
 

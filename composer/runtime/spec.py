@@ -115,7 +115,10 @@ def config_for(given: SpecInput) -> Config:
         **({"hostname": given.hostname} if has_own_uts else {}),
         **({"domainname": given.domainname} if has_own_uts and given.domainname else {}),
         "process": _process(given),
-        "mounts": [*_system_mounts(given), *_tmpfs_mounts(given.tmpfs), *_bind_mounts(given.binds)],
+        "mounts": [
+            *_system_mounts(given),
+            *_outer_first([*_tmpfs_mounts(given.tmpfs), *_bind_mounts(given.binds)]),
+        ],
         "annotations": dict(given.annotations),
         **({"hooks": {name: list(them) for name, them in given.hooks.items()}} if given.hooks else {}),
         "linux": {
@@ -309,8 +312,13 @@ def _bind_mounts(binds: tuple[PlacedMount, ...]) -> list[Config]:
             "source": bind.source,
             "options": _bind_options(bind),
         }
-        for bind in sorted(binds, key=lambda bind: bind.target.count("/") if bind.target != "/" else 0)
+        for bind in binds
     ]
+
+
+def _outer_first(mounts: list[Config]) -> list[Config]:
+    """A mount hides what was mounted below its place before."""
+    return sorted(mounts, key=lambda mount: mount["destination"].rstrip("/").count("/"))
 
 
 def _bind_options(bind: PlacedMount) -> list[str]:

@@ -133,6 +133,56 @@ def prepare(root: int, target: str, *, is_directory: bool) -> str:
         os.close(opened)
 
 
+class Places:
+    """As ``prepare``, for a root that becomes a layer: what was made is taken away by ``undo``.
+
+    Only what is still as it was made goes, found through descriptors of the directories that held it
+    (a step may put links in their place: CVE-2024-23652), and those directories get their times back.
+    """
+
+    def __init__(self, root: int) -> None:
+        self._root = root
+        self._made: list[tuple[_Stub, tuple[int, int]]] = []
+
+    def prepare(self, target: str, *, is_directory: bool) -> str:
+        """Make ``target``, remembering what was missing of it; returns it with every link resolved."""
+        parts = [part for part in target.split("/") if part not in ("", ".")]
+        for count in range(1, len(parts) + 1):
+            path = "/".join(parts[:count])
+            try:
+                os.close(descriptor.open_in_root(self._root, path, os.O_PATH))
+            except FileNotFoundError:
+                self._make(path, is_directory=is_directory or count < len(parts))
+            except OSError:
+                break  # ``prepare`` says what is wrong
+        return prepare(self._root, target, is_directory=is_directory)
+
+    def undo(self) -> None:
+        """Take everything away again, last made first, and forget it."""
+        for stub, times in reversed(self._made):
+            stub.undo()
+            with contextlib.suppress(OSError):
+                os.utime(f"/proc/self/fd/{stub.parent}", ns=times)
+            os.close(stub.parent)
+        self._made.clear()
+
+    def _make(self, path: str, *, is_directory: bool) -> None:
+        head, _, name = path.rpartition("/")
+        parent = descriptor.open_in_root(self._root, head, os.O_PATH | os.O_DIRECTORY)
+        try:
+            status = os.stat(parent)
+            if is_directory:
+                os.mkdir(name, 0o755, dir_fd=parent)
+            else:
+                flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+                os.close(os.open(name, flags, 0o644, dir_fd=parent))
+        except OSError:
+            os.close(parent)
+            return  # a dangling link, for instance: ``prepare`` follows it
+        stub = _Stub(parent=parent, name=name, is_directory=is_directory)
+        self._made.append((stub, (status.st_atime_ns, status.st_mtime_ns)))
+
+
 def _file(root: int, target: str) -> int:
     try:
         return descriptor.open_in_root(root, target, os.O_PATH)

@@ -118,6 +118,7 @@ class WritingRuntime:
 
 class Namespace:
     path = "/proc/self/fd/0"
+    gateway = "10.0.0.1"
 
     def __init__(self) -> None:
         self.is_closed = False

@@ -253,27 +253,44 @@ def test_b5_a_header_that_claims_to_be_huge_is_not_read(shop: Workshop) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://x/y", "https://x/y.tar.gz", "git@x.org:y.git", "https://x/y.git#main"]
+    "url", ["http://127.0.0.1:1/y", "http://127.0.0.1:1/y.git#main", "https://127.0.0.1:1/"]
 )
-def test_b5_nothing_is_fetched(shop: Workshop, url: str) -> None:
-    refused(shop, f"FROM base\nADD {url} /x/\n", "unsupported")
+def test_b5_what_cannot_be_fetched_is_an_error(shop: Workshop, url: str) -> None:
+    refused(shop, f"FROM base\nADD {url} /x/\n", "cannot fetch")
+
+
+@pytest.mark.parametrize("url", ["https://x/y.git#--upload-pack=x", "https://x/y.git#a..b", "git@x:y#a b"])
+def test_b5_references_are_no_options(shop: Workshop, url: str) -> None:
+    refused(shop, f'FROM base\nADD ["{url}", "/x/"]\n', "invalid git reference")
 
 
 # --------------------------------------------------------------------------- B6 to B9: flags of BuildKit
 
 
-@pytest.mark.parametrize(
-    "flags",
-    [
-        "--mount=type=cache,id=../../x,target=/x",
-        "--mount=type=bind,from=evil,source=link,target=/x",
-        "--network=host",
-        "--security=insecure",
-        "--device=all",
-    ],
-)
-def test_b6_to_b9_are_refused_before_anything_runs(shop: Workshop, flags: str) -> None:
-    refused(shop, f"FROM base\nRUN first\nRUN {flags} evil\n", "unsupported")
+def test_b6_ids_of_caches_are_no_paths(shop: Workshop) -> None:
+    shop.build("FROM base\nRUN --mount=type=cache,id=../../x,target=/x evil\n")
+    (request,) = shop.runtime.requests
+    (bind,) = request.binds
+    assert bind.source.resolve().is_relative_to(shop.store.build_state)
+
+
+def test_b6_links_in_a_cache_lead_nowhere_else(shop: Workshop) -> None:
+    shop.build("FROM base\nRUN --mount=type=cache,id=c,target=/x evil\n")
+    tree = shop.runtime.requests[0].binds[0].source
+    (tree / "link").symlink_to(shop.context.parent / "canary")
+    refused(shop, "FROM base\nRUN --mount=type=cache,id=c,source=link,target=/x a\n", "no directory link")
+
+
+@pytest.mark.parametrize("flags", ["--network=host", "--security=insecure"])
+def test_b9_weaker_isolation_needs_an_entitlement(shop: Workshop, flags: str) -> None:
+    refused(shop, f"FROM base\nRUN first\nRUN {flags} evil\n", "lacks the entitlement")
+    assert shop.runtime.requests == []
+
+
+def test_b9_also_in_a_trigger(shop: Workshop) -> None:
+    shop.build("FROM base\nONBUILD RUN --network=host evil\n", tags=("parent",))
+    with pytest.raises(errors.BuildError, match="lacks the entitlement"):
+        shop.build("FROM parent\n")
     assert shop.runtime.requests == []
 
 

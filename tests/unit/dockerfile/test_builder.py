@@ -68,9 +68,11 @@ def test_what_a_command_gets(stocked: Workshop) -> None:
 
 def test_progress_is_buildkits(stocked: Workshop) -> None:
     stocked.build(LONG)
-    said = "\n".join(stocked.said)
-    assert "#2 [compile 2/2] RUN make $MODE\n#2 0.00 output of make $MODE\n#2 DONE 0.0s" in said
-    assert "[stage-2 5/6] COPY src ." in said
+    (begun,) = lines(stocked, r"\[compile 2/2\] RUN make \$MODE$")
+    number = begun.split()[0]
+    said = [re.sub(r"0\.\d+", "0.0", line) for line in stocked.said if line.startswith(f"{number} ")]
+    assert said == [begun, f"{number} 0.0 output of make $MODE", f"{number} DONE 0.0s"]
+    assert lines(stocked, r"\[stage-2 5/6\] COPY src \.$")
 
 
 def test_a_second_build_runs_nothing_and_gives_the_same_image(stocked: Workshop) -> None:
@@ -87,7 +89,8 @@ def test_no_cache_runs_again(stocked: Workshop) -> None:
     stocked.build(LONG)
     stocked.build(LONG, no_cache=True)
     assert len(stocked.runtime.requests) == 2
-    assert not [line for line in lines(stocked, "CACHED") if line not in {"#1 CACHED", "#3 CACHED"}]
+    bases = {line.split()[0] for line in lines(stocked, r" 1/\d+\] FROM")}
+    assert {line.split()[0] for line in lines(stocked, "CACHED")} == bases
 
 
 @pytest.mark.parametrize(
@@ -236,7 +239,7 @@ def test_owner_and_mode(stocked: Workshop) -> None:
     [
         ("COPY missing /x", "not found"),
         ("COPY --chown=nobody a.txt /x", "unable to find user 'nobody'"),
-        ("COPY --chmod=u+x a.txt /x", "unsupported"),
+        ("COPY --chmod=u+y a.txt /x", "invalid --chmod"),
         ("COPY --chmod=77777 a.txt /x", "invalid --chmod"),
         ("COPY *.txt /x", "must be a directory"),
         ("COPY a.txt /etc/passwd/x", "directory"),

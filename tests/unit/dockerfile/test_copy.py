@@ -9,6 +9,7 @@ import pytest
 from composer.dockerfile import copy
 from composer.dockerfile.context import Selector
 from composer.dockerfile.copy import Ownership, Writer
+from composer.dockerfile.filemode import FileMode
 from composer.dockerfile.tree import Tree
 from tests.fakes.builds import Signal
 
@@ -106,7 +107,7 @@ def test_missing_parents_are_0755_whatever_the_umask(place: Place, tmp_path: Pat
     (tmp_path / "source/f").write_text("")
     before = os.umask(0o077)
     try:
-        place("f", "/a/b/f", ownership=Ownership(mode=0o600))
+        place("f", "/a/b/f", ownership=Ownership(mode=FileMode("600")))
     finally:
         os.umask(before)
     assert (tmp_path / "root/a/b").stat().st_mode & 0o777 == 0o755

@@ -20,11 +20,10 @@ def test_scratch_has_a_path_and_a_directory() -> None:
     assert config == ImageConfig(environment={"PATH": draft.DEFAULT_PATH}, working_dir="/")
 
 
-def test_a_stage_on_an_image_continues_it_and_uses_its_triggers_up() -> None:
-    image = Image(id="i", layers=("l",), config=ImageConfig(command=("a",), on_build=("RUN x",)))
+def test_a_stage_on_an_image_continues_it() -> None:
+    image = Image(id="i", layers=("l",), config=ImageConfig(command=("a",)))
     started = draft.draft_on(image)
     assert started.layers == ("l",)
-    assert started.config.on_build == ()
     assert started.config.command == ("a",)
 
 

@@ -137,27 +137,29 @@ def test_trigger_keeps_its_here_document() -> None:
     assert trigger.command == ShellForm(text="a\n")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "RUN --mount=type=cache,target=/x a",
-        "RUN --network=host a",
-        "RUN --security=insecure a",
-        "RUN --device=x a",
-        "RUN <<EOF\n#!/bin/sh\nEOF",
-        "COPY --link a b",
-        "COPY --parents a b",
-        "COPY --exclude=x a b",
-        "ADD https://example.com/a b",
-        "ADD git@github.com:a/b.git c",
-        "ADD https://github.com/a/b.git c",
-        "ADD --checksum=sha256:0 a b",
-        "ADD --keep-git-dir=true a b",
-    ],
-)
-def test_unsupported(text: str) -> None:
-    with pytest.raises(errors.BuildError, match=r"Dockerfile:2: .*unsupported"):
-        one(text)
+def test_flags_of_run() -> None:
+    found = one("RUN --mount=type=cache,target=/x --mount=target=/y --network=host --security=insecure a")
+    assert isinstance(found, Run)
+    assert found.mounts == ("type=cache,target=/x", "target=/y")
+    assert (found.network, found.is_insecure) == ("host", True)
+
+
+def test_a_script_with_an_interpreter_is_a_file() -> None:
+    found = one("RUN <<-EOF\n#!/bin/sh\n\techo a\nEOF")
+    assert isinstance(found, Run)
+    assert found.command == ShellForm(text="/dev/pipes/EOF")
+    assert found.script is not None
+    assert found.script.body == "#!/bin/sh\necho a\n"
+
+
+def test_flags_of_copies() -> None:
+    found = one("COPY --link --parents --exclude=a --exclude=*.b x y")
+    assert isinstance(found, Copy)
+    assert (found.is_link, found.keeps_parents, found.excluded) == (True, True, ("a", "*.b"))
+    found = one("ADD --link=false --unpack=true --keep-git-dir --checksum=sha256:0 https://h/x y")
+    assert isinstance(found, Copy)
+    assert (found.is_link, found.extracts, found.keeps_git_directory) == (False, True, True)
+    assert (found.sources, found.checksum) == (("https://h/x",), "sha256:0")
 
 
 @pytest.mark.parametrize(
@@ -167,6 +169,13 @@ def test_unsupported(text: str) -> None:
         ("RUN", "RUN requires an argument"),
         ("RUN []", "RUN requires a command"),
         ("RUN --nope a", "unknown flag"),
+        ("RUN --device=x a", "unsupported"),
+        ("RUN --network=x a", "unsupported"),
+        ("RUN --security=x a", "unsupported"),
+        ("RUN --mount=type=nope,target=/x a", "unsupported mount type"),
+        ("COPY --link=maybe a b", "expecting boolean"),
+        ("COPY --checksum=x a b", "unknown flag"),
+        ("ADD --parents a b", "unknown flag"),
         ("COPY a", "at least two arguments"),
         ("COPY a b c", "must be a directory and end with a /"),
         ("COPY --from=$x a b", "variable expansion is not supported for --from"),
