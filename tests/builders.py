@@ -121,7 +121,7 @@ class World:
 
     def _apply(self, operation: operations.Operation) -> None:
         match operation:
-            case operations.BuildImage(image=image):
+            case operations.BuildImage(image=image) | operations.PullImage(image=image):
                 images = {**self.observed.images, image: f"sha256:{image}-{len(self.observed.images)}"}
                 self.observed = attrs.evolve(self.observed, images=images)
             case operations.CreateNetwork(spec=spec) | operations.RepairNetwork(spec=spec):

@@ -12,6 +12,7 @@ from composer.engine.volumes import Volumes
 from composer.host.database import Database
 
 if TYPE_CHECKING:
+    from composer.engine.supply import ImageSupply
     from composer.host.paths import Paths
     from composer.image.store import Store
     from composer.model.protocols import Builder
@@ -30,6 +31,13 @@ class Drivers:
     runtime: OciRuntime
     network: LinuxNetwork
     volumes: Volumes
+
+    @functools.cached_property
+    def supply(self) -> ImageSupply:
+        """Images of the store and of registries."""
+        from composer.engine.supply import ImageSupply
+
+        return ImageSupply(self.images)
 
     @functools.cached_property
     def builder(self) -> Builder:

@@ -6,6 +6,7 @@ process lives (pid, start time and boot id together), the network driver which l
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from composer.model.container import (
@@ -37,6 +38,7 @@ def observe(drivers: Drivers, stack: str, references: Iterable[str] = ()) -> Obs
         for endpoint in drivers.network.endpoints(stack):
             addresses.setdefault(endpoint.container_id, {})[endpoint.network] = endpoint.address
     members = [record.id for record in records]
+    images = _images(drivers, references)
     return Observed(
         containers=tuple(
             _container(drivers, record, links.get(record.id, frozenset()), addresses.get(record.id, {}))
@@ -48,7 +50,8 @@ def observe(drivers: Drivers, stack: str, references: Iterable[str] = ()) -> Obs
         },
         volumes=drivers.volumes.observe(stack),
         every_volume=drivers.records.volume_names(),
-        images=_images(drivers, references),
+        images=images,
+        image_ages=_ages(drivers, images),
     )
 
 
@@ -79,6 +82,11 @@ def _images(drivers: Drivers, references: Iterable[str]) -> Mapping[str, str]:
         if image is not None:
             found[reference] = image.id
     return found
+
+
+def _ages(drivers: Drivers, images: Iterable[str]) -> Mapping[str, float]:
+    now = time.time()
+    return {reference: max(0.0, now - drivers.images.named_at(reference)) for reference in images}
 
 
 def _network(state: NetworkState, members: int) -> ObservedNetwork:

@@ -251,7 +251,8 @@ class Observed:
 
     ``every_volume`` holds the names of all volumes of the store, whoever made them.
     ``images`` maps each image reference that the stack names to the id in the store (absent when
-    not there).  Containers are sorted by service, number and generation.
+    not there), ``image_ages`` to the seconds since it was last pulled, built or tagged.  Containers are
+    sorted by service, number and generation.
     """
 
     containers: tuple[ObservedContainer, ...] = ()
@@ -259,3 +260,4 @@ class Observed:
     volumes: Mapping[str, ObservedVolume] = attrs.field(factory=dict)
     every_volume: frozenset[str] = frozenset()
     images: Mapping[str, str] = attrs.field(factory=dict)
+    image_ages: Mapping[str, float] = attrs.field(factory=dict)

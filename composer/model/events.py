@@ -4,11 +4,14 @@
 
 ``v``         format version, 1
 ``type``      ``step`` (a plan step), ``log`` (a line of a build), ``message`` (a sentence),
-              ``container`` (something happened to a container)
+              ``transfer`` (progress of one layer), ``container`` (something happened to a container)
 ``time``      Unix seconds
 ``resource``  ``container web-1``, ``image app``; absent for messages
 ``action``    step: the operation's action; container: ``start die health_status restart ...``
 ``status``    step: ``working`` ``progress`` ``done`` ``failed`` ``skipped``
+              transfer: a word of ``distribution.TransferState``
+``layer``     transfer: the blob's digest
+``done`` ``total`` transfer: bytes
 ``level``     message: ``info`` ``warning`` ``error``
 ``text``      a sentence, a log line, or the cause of a step
 ``elapsed``   seconds the step has taken (on ``done`` and ``failed``)
@@ -19,6 +22,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from composer.model.distribution import Transfer
 
 VERSION = 1
 
@@ -46,6 +53,18 @@ def log(resource: str, text: str) -> Event:
 def message(level: str, text: str) -> Event:
     """A sentence for the user; ``level`` is ``info``, ``warning`` or ``error``."""
     return _event("message", level=level, text=text)
+
+
+def transfer(resource: str, moved: Transfer) -> Event:
+    """One layer of an image came or went a bit further."""
+    return _event(
+        "transfer",
+        resource=resource,
+        layer=moved.digest,
+        status=moved.state.value,
+        done=moved.done,
+        total=moved.total,
+    )
 
 
 def container(name: str, action: str, *, identity: str, service: str, attributes: Mapping[str, str]) -> Event:

@@ -33,6 +33,25 @@ class BuildImage:
 
 
 @attrs.frozen(kw_only=True)
+class PullImage:
+    """Fetch an image from its registry; ``platform`` "" is the host's.
+
+    ``may_fail``: what cannot be fetched is built in the next round.
+    """
+
+    image: str
+    platform: str = ""
+    may_fail: bool = False
+
+    action = "pull"
+
+    @property
+    def resource(self) -> str:
+        """What the operation is about, for people."""
+        return f"image {self.image}"
+
+
+@attrs.frozen(kw_only=True)
 class RemoveImage:
     """Take the tag away, and the image when nothing else names it."""
 
@@ -252,6 +271,7 @@ class UpdateLimits:
 
 Operation = (
     BuildImage
+    | PullImage
     | RemoveImage
     | CreateNetwork
     | RepairNetwork
@@ -290,7 +310,7 @@ class Step:
 class Plan:
     """Steps in an order that respects ``after``, and what the planner wants said.
 
-    ``is_final`` is false when the outcome of a build decides about existing containers: the engine
+    ``is_final`` is false when the outcome of a build or pull decides about existing containers: the engine
     then observes and plans again after carrying this plan out.
     """
 

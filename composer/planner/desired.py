@@ -32,9 +32,11 @@ def image_reference(stack: Stack, service: Service) -> str:
 
 
 def references(stack: Stack) -> tuple[str, ...]:
-    """Every image reference that the stack names, sorted."""
+    """Every image reference that the stack names, sorted; those of mounted images, too."""
     services = (*stack.services.values(), *stack.inactive.values())
-    return tuple(sorted({image_reference(stack, service) for service in services}))
+    mounts = [mount for service in services for mount in service.mounts]
+    mounted = {mount.source for mount in mounts if mount.kind is MountKind.IMAGE}
+    return tuple(sorted({image_reference(stack, service) for service in services} | mounted))
 
 
 def container_spec(stack: Stack, service: Service, number: int, images: Mapping[str, str]) -> ContainerSpec:

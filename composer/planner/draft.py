@@ -36,6 +36,11 @@ class Draft:
         """Something the user should know that is no step."""
         self._warnings.append(sentence)
 
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """What was added so far."""
+        return tuple(step.operation for step in self._steps)
+
     def plan(self, *, is_final: bool = True) -> Plan:
         """The finished plan."""
         return Plan(steps=tuple(self._steps), warnings=tuple(self._warnings), is_final=is_final)

@@ -14,6 +14,7 @@ import attrs
 
 from composer import errors
 from composer.model.container import (
+    ContainerSpec,
     ContainerState,
     Health,
     NetworkSpec,
@@ -23,11 +24,11 @@ from composer.model.container import (
 )
 from composer.model.plan import (
     AwaitCondition,
-    BuildImage,
     CreateContainer,
     CreateNetwork,
     CreateVolume,
     Plan,
+    PullImage,
     ReconnectContainer,
     RemoveContainer,
     RemoveNetwork,
@@ -37,25 +38,24 @@ from composer.model.plan import (
     UpdateLimits,
 )
 from composer.model.quantity import Duration
-from composer.model.stack import Condition, MountKind, Service, Stack
-from composer.planner import claim, desired, difference, fate, order
+from composer.model.stack import Condition, MountKind, Stack
+from composer.planner import claim, desired, difference, fate, images, order
 from composer.planner.draft import Draft
 from composer.planner.fate import Fate, Removal, Verdict
+from composer.planner.images import ImageOptions
 
 
 @attrs.frozen(kw_only=True)
 class UpOptions:
     """What ``up`` was asked for.
 
-    ``services`` empty means all; ``timeout`` overrides grace periods.  ``no_build`` fails where an image
-    is missing; ``no_recreate`` keeps containers that are not what the file says any more;
-    ``always_recreate_deps`` makes what the named services need again; ``ignore_orphans`` does not speak
-    of them.
+    ``services`` empty means all; ``timeout`` overrides grace periods.  ``no_recreate`` keeps containers
+    that are not what the file says any more; ``always_recreate_deps`` makes what the named services need
+    again; ``ignore_orphans`` does not speak of them.
     """
 
     services: tuple[str, ...] = ()
-    build: bool = False
-    no_build: bool = False
+    images: ImageOptions = ImageOptions()
     force_recreate: bool = False
     always_recreate_deps: bool = False
     no_recreate: bool = False
@@ -68,9 +68,9 @@ class UpOptions:
     wait: bool = False
 
 
-def after_builds(options: UpOptions) -> UpOptions:
-    """The options for the round after the builds were done."""
-    return attrs.evolve(options, build=False)
+def after_images(options: UpOptions) -> UpOptions:
+    """The options for the round after images were pulled and built."""
+    return attrs.evolve(options, images=attrs.evolve(options.images, are_settled=True))
 
 
 def plan_up(stack: Stack, observed: Observed, options: UpOptions) -> Plan:
@@ -123,7 +123,7 @@ class _Reconciliation:
         self._replaced, self._selected = _replaced_networks(stack, observed, selected, self._one_off)
         self._chosen = chosen
         self._draft = Draft()
-        self._builds: dict[str, int] = {}
+        self._images: dict[str, int] = {}
         self._networks: dict[str, int] = {}
         self._volumes: dict[str, int] = {}
         self._fates: dict[str, tuple[Fate, ...]] = {}
@@ -133,7 +133,7 @@ class _Reconciliation:
         self._waits: dict[tuple[str, Condition], int] = {}
 
     def plan(self) -> Plan:
-        self._plan_builds()
+        self._plan_refreshing()
         if self._must_plan_again():
             return self._draft.plan(is_final=False)
         wanted = fate.Wanted(
@@ -144,7 +144,7 @@ class _Reconciliation:
             replaced_networks=self._replaced,
         )
         self._fates, surplus = fate.fates_of(self._stack, self._observed, wanted)
-        self._refuse_missing_images()
+        self._plan_missing_images()
         removals = (*self._orphans(), *surplus)
         leaving = frozenset(removal.container.id for removal in removals)
         fate.refuse_occupied(self._observed, self._replaced, leaving, self._selected)
@@ -175,36 +175,35 @@ class _Reconciliation:
 
     # ------------------------------------------------------------------ images
 
-    def _plan_builds(self) -> None:
-        """One build per image name that is missing, or that is to be built again."""
-        builders = _builders(self._stack)
-        for name in sorted(self._users):
-            reference = desired.image_reference(self._stack, self._stack.services[name])
-            builder = builders.get(reference)
-            is_there = reference in self._observed.images
-            if builder is None or builder.build is None or reference in self._builds:
-                continue
-            if (is_there and not self._options.build) or self._options.no_build:
-                continue
-            cause = "a build was asked for" if is_there else "the image is missing"
-            operation = BuildImage(service=builder.name, image=reference, build=builder.build)
-            self._builds[reference] = self._draft.add(operation, cause)
+    def _plan_refreshing(self) -> None:
+        """What is pulled or built whatever becomes of the containers."""
+        self._add_images(
+            images.refreshing_steps(self._stack, self._observed, self._users, self._options.images)
+        )
 
     def _must_plan_again(self) -> bool:
-        """Whether a container that exists will be judged by the outcome of a build."""
+        """Whether the outcome of a pull or build decides about a container, or about a further build."""
+        if any(isinstance(step, PullImage) and step.may_fail for step in self._draft.operations):
+            return True
         return any(
-            desired.image_reference(self._stack, self._stack.services[container.spec.service]) in self._builds
+            desired.image_reference(self._stack, self._stack.services[container.spec.service]) in self._images
             for container in self._observed.containers
             if not container.spec.one_off and container.spec.service in self._selected
         )
 
-    def _refuse_missing_images(self) -> None:
+    def _plan_missing_images(self) -> None:
         """What exists runs on without its image's name; only what is made needs it."""
-        made = {one.spec.image for fates in self._fates.values() for one in fates if one.is_made}
-        made |= {desired.image_reference(self._stack, self._stack.services[name]) for name in self._one_off}
-        missing = sorted(made - self._observed.images.keys() - self._builds.keys())
-        if missing:
-            raise _not_found(missing)
+        made = [one.spec for fates in self._fates.values() for one in fates if one.is_made]
+        made += [
+            desired.container_spec(self._stack, self._stack.services[name], 1, self._observed.images)
+            for name in sorted(self._one_off)
+        ]
+        steps = images.missing_steps(self._stack, self._observed, made, self._options.images)
+        self._add_images([step for step in steps if step[0] not in self._images])
+
+    def _add_images(self, steps: Iterable[images.ImageStep]) -> None:
+        for reference, operation, cause in steps:
+            self._images[reference] = self._draft.add(operation, cause)
 
     # ------------------------------------------------------------------ networks and volumes
 
@@ -302,7 +301,8 @@ class _Reconciliation:
     def _material_of(self, one: Fate) -> list[int]:
         """What must be there to make a container; nothing is removed before."""
         steps = [self._volumes[mount.source] for mount in one.spec.mounts if mount.source in self._volumes]
-        return steps + ([self._builds[one.spec.image]] if one.spec.image in self._builds else [])
+        needed = [one.spec.image, *(m.source for m in one.spec.mounts if m.kind is MountKind.IMAGE)]
+        return steps + [self._images[image] for image in needed if image in self._images]
 
     def _stop(self, container: ObservedContainer, cause: str, after: Iterable[int]) -> int:
         operation = StopContainer(
@@ -334,13 +334,17 @@ class _Reconciliation:
                 if container.name == one.spec.name and not container.spec.one_off
             ]
             after = [*predecessors, *self._material_of(one)]
-            ready.append(self._draft.add(CreateContainer(spec=one.spec), one.cause, after))
+            ready.append(self._draft.add(CreateContainer(spec=self._spec_to_make(one)), one.cause, after))
         if one.verdict is Verdict.RESTART and existing is not None:
             self._start(one, [*ready, self._stops[existing.id]])
         elif one.verdict is not Verdict.KEEP and self._options.start:
             self._start(one, ready)
         elif one.verdict is Verdict.KEEP and existing is not None and existing.is_running:
             self._reconnect(existing)
+
+    def _spec_to_make(self, one: Fate) -> ContainerSpec:
+        """The specification; which image its name stands for shows when that was pulled or built."""
+        return attrs.evolve(one.spec, image_id="") if one.spec.image in self._images else one.spec
 
     def _update(self, one: Fate, existing: ObservedContainer) -> int:
         operation = UpdateLimits(
@@ -408,15 +412,6 @@ class _Reconciliation:
                     self._reached(one, Condition.HEALTHY)
 
 
-def _builders(stack: Stack) -> dict[str, Service]:
-    """For each image that can be built the first service that says how."""
-    found: dict[str, Service] = {}
-    for _, service in sorted(stack.services.items()):
-        if service.build is not None:
-            found.setdefault(desired.image_reference(stack, service), service)
-    return found
-
-
 def _used_networks(stack: Stack, services: Iterable[str]) -> tuple[NetworkSpec, ...]:
     used = {key for name in services for key in stack.services[name].networks}
     return tuple(spec for spec in desired.network_specs(stack) if spec.key in used)
@@ -461,13 +456,3 @@ def _has_reached(container: ObservedContainer | None, condition: Condition) -> b
     if condition is Condition.HEALTHY:
         return container.is_running and container.health is Health.HEALTHY
     return container.state is ContainerState.EXITED and container.exit_code == 0
-
-
-def _not_found(missing: list[str]) -> errors.ImageNotFound:
-    plural = "images are" if len(missing) > 1 else "image is"
-    message = f"{plural} not in the store: {', '.join(missing)}"
-    hint = (
-        f"Make one with `composer image bootstrap {missing[0]}`, or bring one in with "
-        "`composer image import FILE NAME`; there is no registry client yet."
-    )
-    return errors.ImageNotFound(message, hint=hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -129,8 +130,8 @@ class Registry:
         *,
         report: Report,
         interrupt: Interrupt | None = None,
-    ) -> None:
-        """Send an image; raises ``RegistryError`` and its kinds, ``Interrupted``."""
+    ) -> str:
+        """Send an image; returns its digest.  Raises ``RegistryError`` and its kinds, ``Interrupted``."""
         endpoint = mirrors.destination(self.conf, name)
         parts = {blob.digest: blob for blob in (*request.layers, request.config)}
         origins = {
@@ -150,7 +151,8 @@ class Registry:
                 ],
                 stop,
             )
-            client.put_manifest(name.tag or name.digest, request.manifest, request.media_type)
+            client.put_manifest(name.tag, request.manifest, request.media_type)
+            return f"sha256:{hashlib.sha256(request.manifest).hexdigest()}"
         finally:
             stop.close()
 

@@ -12,6 +12,7 @@ from composer import errors
 from composer.model.quantity import Duration
 from composer.planner import lifecycle, order, reconcile, teardown
 from composer.planner.choice import Choice
+from composer.planner.images import ImageOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,8 +62,7 @@ def up_options(arguments: Arguments) -> reconcile.UpOptions:
     """What ``up``, ``create`` and ``scale`` were asked for."""
     return reconcile.UpOptions(
         services=texts(arguments, "services"),
-        build=bool(arguments.get("build")),
-        no_build=bool(arguments.get("no_build")),
+        images=image_options(arguments),
         force_recreate=bool(arguments.get("force_recreate")),
         always_recreate_deps=bool(arguments.get("always_recreate_deps")),
         no_recreate=bool(arguments.get("no_recreate")),
@@ -73,6 +73,16 @@ def up_options(arguments: Arguments) -> reconcile.UpOptions:
         timeout=duration(arguments.get("timeout")),
         start=arguments.get("start") is not False,
         wait=bool(arguments.get("wait")),
+    )
+
+
+def image_options(arguments: Arguments) -> ImageOptions:
+    """What is said of images: ``--build``, ``--no-build``, ``--pull``."""
+    pull = arguments.get("pull")
+    return ImageOptions(
+        build=bool(arguments.get("build")),
+        no_build=bool(arguments.get("no_build")),
+        pull=str(pull) if pull else None,
     )
 
 

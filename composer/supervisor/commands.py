@@ -145,7 +145,12 @@ class Commands:
         name = str(arguments.get("name") or f"{stack.name}-{service}-run-{secrets.token_hex(6)}")
         spec_of = partial(_one_off_spec, stack, service, name, arguments)
         container_id = await self._convergence.prepare_one_off(
-            stack, spec_of, request.say, no_deps=bool(arguments.get("no_deps")), service=service
+            stack,
+            spec_of,
+            request.say,
+            no_deps=bool(arguments.get("no_deps")),
+            service=service,
+            images=asking.image_options(arguments),
         )
         return {
             "id": container_id,
@@ -210,6 +215,7 @@ class Commands:
         if not isinstance(source, dict):
             raise errors.UsageError("the request names no stack file")
         request = loading.request_from(source, services)
+        self._drivers.supply.use(request.environment)
         loaded = await trio.to_thread.run_sync(self._loader.loaded, request)
         stack: Stack = loaded.stack
         if stack.name != self._convergence.name:

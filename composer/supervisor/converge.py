@@ -26,10 +26,13 @@ from composer.supervisor import asking
 if TYPE_CHECKING:
     from composer.engine.drivers import Drivers
     from composer.model.container import ContainerSpec, Observed
+    from composer.model.distribution import Transfer
     from composer.model.events import EventSink
     from composer.model.plan import Operation, Plan
+    from composer.model.protocols import Interrupt
     from composer.model.stack import Stack
     from composer.planner.choice import Choice
+    from composer.planner.images import ImageOptions
     from composer.supervisor.loading import Loader
     from composer.supervisor.watch import Watch
 
@@ -37,6 +40,10 @@ _Result = TypeVar("_Result")
 
 MOST_ROUNDS = 4
 """Plans that one request may need; two are usual (builds, then containers)."""
+
+
+PULLS_AT_ONCE = 3
+"""Images; each with a few layers at once."""
 
 
 class Convergence:
@@ -52,6 +59,7 @@ class Convergence:
         self._stack: Stack | None = None
         self._material: Mapping[str, bytes] = {}
         self._builds = trio.CapacityLimiter(max(2, cores))
+        self._pulls = trio.CapacityLimiter(PULLS_AT_ONCE)
         self._threads = trio.CapacityLimiter(2 * cores)
 
     # ------------------------------------------------------------------ look
@@ -114,7 +122,7 @@ class Convergence:
                         await self._carry_out(plan, say, at_once=at_once)
                     if plan.is_final:
                         break
-                    options = reconcile.after_builds(options)
+                    options = reconcile.after_images(options)
             if scope.cancelled_caught:
                 raise _not_ready(wait_timeout)
             return changed, warnings
@@ -227,6 +235,8 @@ class Convergence:
         match operation:
             case operations.BuildImage():
                 await self._build(operation, say)
+            case operations.PullImage():
+                await self._pull(operation, say)
             case operations.RemoveImage():
                 await self._in_thread(partial(drivers.images.remove, operation.image))
             case operations.CreateNetwork() | operations.RepairNetwork():
@@ -278,14 +288,38 @@ class Convergence:
         def say_line(line: str) -> None:
             token.run_sync_soon(say, events.log(operation.resource, line))
 
+        def build_it(interrupt: Interrupt) -> object:
+            return self._drivers.builder.build(request, say_line, interrupt)
+
+        await self._interruptibly(build_it, self._builds)
+
+    async def _pull(self, operation: operations.PullImage, say: EventSink) -> None:
+        token = trio.lowlevel.current_trio_token()
+
+        def report(transfer: Transfer) -> None:
+            token.run_sync_soon(say, events.transfer(operation.resource, transfer))
+
+        def pull_it(interrupt: Interrupt) -> object:
+            return self._drivers.supply.pull(
+                operation.image, platform=operation.platform, report=report, interrupt=interrupt
+            )
+
+        try:
+            await self._interruptibly(pull_it, self._pulls)
+        except errors.ImageError as error:
+            if not operation.may_fail:
+                raise
+            say(events.message("warning", f"{error.message}; the image is built instead"))
+
+    @staticmethod
+    async def _interruptibly(call: Callable[[Interrupt], object], limiter: trio.CapacityLimiter) -> None:
+        """Make a long call in a thread; cancellation asks it to stop and waits until it has."""
         flag = process.StopFlag()
         failure: errors.ComposerError | None = None
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_set_when_cancelled, flag)
             try:
-                await trio.to_thread.run_sync(
-                    self._drivers.builder.build, request, say_line, flag, limiter=self._builds
-                )
+                await trio.to_thread.run_sync(call, flag, limiter=limiter)
             except errors.ComposerError as error:
                 failure = error  # raised below: a nursery would wrap it in a group
             nursery.cancel_scope.cancel()
@@ -320,6 +354,7 @@ class Convergence:
         *,
         no_deps: bool,
         service: str,
+        images: ImageOptions,
     ) -> str:
         """Bring up what the service needs, make its one-off container ready to start; returns its id."""
         from composer.model.container import ContainerSpec
@@ -328,11 +363,15 @@ class Convergence:
             self.use(stack)
             self._drivers.records.remember_stack(stack.name, stack.directory, stack.files)
             needed = () if no_deps else tuple(sorted(stack.services[service].depends_on))
-            options = reconcile.UpOptions(services=needed)
-            observed = await self.observe(desired.references(stack))
-            plan = reconcile.plan_one_off(stack, observed, service, options)
-            if not plan.is_empty:
-                await self._carry_out(plan, say)
+            options = reconcile.UpOptions(services=needed, images=images)
+            for _ in range(MOST_ROUNDS):
+                observed = await self.observe(desired.references(stack))
+                plan = reconcile.plan_one_off(stack, observed, service, options)
+                if not plan.is_empty:
+                    await self._carry_out(plan, say)
+                if plan.is_final:
+                    break
+                options = reconcile.after_images(options)
             observed = await self.observe(desired.references(stack))
             spec = spec_of(observed.images)
             assert isinstance(spec, ContainerSpec)

@@ -20,6 +20,7 @@ from composer.model.quantity import ByteSize
 from composer.model.stack import Condition, Pool, PublishedPort, Stack
 from composer.planner import lifecycle, reconcile, teardown
 from composer.planner.choice import Choice
+from composer.planner.images import ImageOptions
 from composer.planner.reconcile import UpOptions
 from tests.builders import World, check, data_at, needs, service, stack
 
@@ -154,7 +155,45 @@ def build_asked_for_while_it_runs() -> Plan:
     wanted = stack(service("app", build=Build(context="/stack")), service("web"))
     world = World()
     world.apply(up(wanted, world.observed))
-    return up(wanted, world.observed, build=True)
+    return up(wanted, world.observed, images=ImageOptions(build=True))
+
+
+@case
+def pull_of_what_is_missing() -> Plan:
+    wanted = stack(service("cache", image="redis:7", platform="linux/amd64"), service("web"))
+    return up(wanted, World().observed)
+
+
+@case
+def pull_asked_for_while_it_runs() -> Plan:
+    wanted = stack(service("web"))
+    return up(wanted, running(wanted).observed, images=ImageOptions(pull="always"))
+
+
+@case
+def pulled_image_moved() -> Plan:
+    wanted = stack(service("web"), service("other", image="redis"))
+    world = World({"busybox": "sha256:" + "b" * 64, "redis": "sha256:" + "c" * 64})
+    world.apply(up(wanted, world.observed))
+    world.observed = attrs.evolve(
+        world.observed, images={**world.observed.images, "redis": "sha256:" + "d" * 64}
+    )
+    return up(wanted, world.observed, images=ImageOptions(pull="always", are_settled=True))
+
+
+@case
+def pull_before_a_build_that_would_do() -> Plan:
+    wanted = stack(service("app", image="team/app", build=Build(context="/stack"), pull_policy="always"))
+    return up(wanted, World({}).observed)
+
+
+@case
+def daily_image_is_a_day_old() -> Plan:
+    wanted = stack(service("web", pull_policy="daily"), service("db", image="redis", pull_policy="weekly"))
+    observed = Observed(
+        images={"busybox": "sha256:b", "redis": "sha256:c"}, image_ages={"busybox": 86400.0, "redis": 86400.0}
+    )
+    return up(wanted, observed)
 
 
 @case

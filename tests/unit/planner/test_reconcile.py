@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from composer import errors
 from composer.model.container import Wish
-from composer.model.plan import StartContainer, StopContainer
+from composer.model.plan import CreateContainer, StartContainer, StopContainer
 from composer.model.stack import Condition, Stack
 from composer.planner import reconcile, teardown
 from composer.planner.reconcile import UpOptions
@@ -59,6 +59,14 @@ def test_plans_converge(before: Stack, after: Stack) -> None:
     assert not world.observed.networks
 
 
+def test_a_container_made_after_a_pull_takes_what_was_pulled() -> None:
+    wanted = stack(service("a", pull_policy="always"), service("b", image="other"))
+    world = World({"busybox": "sha256:old", "other": "sha256:other"})
+    plan = reconcile.plan_up(wanted, world.observed, UpOptions())
+    made = [step.operation.spec for step in plan.steps if isinstance(step.operation, CreateContainer)]
+    assert [(spec.service, spec.image_id) for spec in made] == [("a", ""), ("b", "sha256:other")]
+
+
 def test_unknown_services_are_refused() -> None:
     with pytest.raises(errors.UsageError, match="no such service: nope"):
         reconcile.plan_up(stack(service("a")), World().observed, UpOptions(services=("nope",)))
@@ -67,7 +75,9 @@ def test_unknown_services_are_refused() -> None:
 
 
 def test_all_missing_images_in_one_error() -> None:
-    wanted = stack(service("a", image="one"), service("b", image="two"))
+    wanted = stack(
+        service("a", image="one", pull_policy="never"), service("b", image="two", pull_policy="never")
+    )
     with pytest.raises(errors.ImageNotFound) as caught:
         reconcile.plan_up(wanted, World({}).observed, UpOptions())
     assert "one, two" in caught.value.message
