@@ -28,7 +28,7 @@ class Engine:
         self.environment = environment
 
     def call(
-        self, *arguments: str, stdin: bytes = b"", timeout: float = 300, **environment: str
+        self, *arguments: str, stdin: bytes = b"", timeout: float = 120, **environment: str
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a command to its end, whatever its exit code."""
         return subprocess.run(
@@ -40,7 +40,7 @@ class Engine:
             check=False,
         )
 
-    def ok(self, *arguments: str, stdin: bytes = b"", timeout: float = 300, **environment: str) -> bytes:
+    def ok(self, *arguments: str, stdin: bytes = b"", timeout: float = 120, **environment: str) -> bytes:
         """The output of a command that must succeed."""
         done = self.call(*arguments, stdin=stdin, timeout=timeout, **environment)
         assert done.returncode == 0, (

@@ -1,0 +1,165 @@
+"""The builders that are compared: each builds a directory and shows what came out."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Protocol
+
+import attrs
+
+from composer.host.database import Database
+from composer.host.paths import Paths
+from composer.image import config as configs
+from composer.image import pack
+from composer.image.store import Store
+from tests.differential.builds import picture
+from tests.differential.builds.cases import Case
+from tests.differential.builds.picture import Picture
+from tests.peers.engines import Docker, Podman
+
+COMPOSER = Path(sys.executable).with_name("composer")
+BASE = "busybox"
+
+
+class Refused(Exception):
+    """The builder said no; the message is what it said."""
+
+
+class Contender(Protocol):
+    """One builder."""
+
+    def build(self, case: Case, context: Path, name: str, file: str = "Dockerfile") -> None:
+        """Build and tag; raises ``Refused``."""
+
+    def picture(self, name: str) -> Picture:
+        """What an image is."""
+
+
+class Composer:
+    """The program under test, in a store of its own."""
+
+    def __init__(self, data: Path, run: Path) -> None:
+        self._data, self._run = data, run
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("COMPOSE")},
+            "COMPOSER_DATA": str(data),
+            "COMPOSER_RUN": str(run),
+        }
+
+    def call(self, *arguments: str, directory: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            [str(COMPOSER), *arguments],
+            cwd=directory,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def build(self, case: Case, context: Path, name: str, file: str = "Dockerfile") -> None:
+        """``composer build`` of a stack of one service."""
+        build = {"context": str(context), "dockerfile": file, "args": dict(case.args)}
+        if case.target and file == "Dockerfile":
+            build["target"] = case.target
+        stack = context.with_name(f"{context.name}-stack")
+        stack.mkdir(exist_ok=True)
+        document = {"name": "differential", "services": {"built": {"image": name, "build": build}}}
+        (stack / "compose.yaml").write_text(json.dumps(document))
+        done = self.call("build", directory=stack)
+        if done.returncode:
+            raise Refused(done.stderr)
+
+    def save(self, name: str) -> bytes:
+        """An image as an archive that the others load."""
+        paths = Paths(self._data, self._run)
+        store = Store(paths, Database(paths.database))
+        return archive_of(store, name)
+
+    def picture(self, name: str) -> Picture:
+        """What an image is."""
+        return picture.of_archive(self.save(name))
+
+
+class DockerBuild:
+    """``docker build`` with the classic builder."""
+
+    def __init__(self, docker: Docker, base: bytes) -> None:
+        self._docker = docker
+        docker.ok("load", stdin=base)
+
+    def build(self, case: Case, context: Path, name: str, file: str = "Dockerfile") -> None:
+        """Build and tag."""
+        done = self._docker.call(
+            "build", "-t", name, *_options(case, file), "-f", str(context / file), str(context)
+        )
+        if done.returncode:
+            raise Refused(done.stderr.decode())
+
+    def picture(self, name: str) -> Picture:
+        """What an image is."""
+        return picture.of_archive(self._docker.ok("save", name))
+
+
+class BuildahBud:
+    """``buildah bud``, which knows part of BuildKit's syntax."""
+
+    def __init__(self, buildah: Podman, podman: Podman, base: bytes) -> None:
+        self._buildah, self._podman = buildah, podman
+        podman.ok("load", stdin=base)
+
+    def build(self, case: Case, context: Path, name: str, file: str = "Dockerfile") -> None:
+        """Build and tag."""
+        done = self._buildah.call(
+            *("bud", "--pull-never", "--identity-label=false", "--layers", "-t", f"docker.io/library/{name}"),
+            *_options(case, file),
+            *("-f", str(context / file), str(context)),
+        )
+        if done.returncode:
+            raise Refused(done.stderr.decode())
+
+    def picture(self, name: str) -> Picture:
+        """What an image is."""
+        return picture.of_archive(self._podman.ok("save", f"docker.io/library/{name}"))
+
+
+def _options(case: Case, file: str) -> list[str]:
+    arguments = [word for item in case.args.items() for word in ("--build-arg", "=".join(item))]
+    return [*arguments, *(["--target", case.target] if case.target and file == "Dockerfile" else [])]
+
+
+def archive_of(store: Store, name: str) -> bytes:
+    """An image as ``docker save`` writes it."""
+    image = store.get(name)
+    config = configs.to_json(
+        image.config,
+        layers=image.layers,
+        history=tuple(attrs.evolve(entry, created=image.created) for entry in image.history),
+        created=image.created,
+        architecture=image.architecture,
+    )
+    files = {"config.json": config}
+    for layer, path in zip(image.layers, store.layer_paths(image), strict=True):
+        content = io.BytesIO()
+        pack.write(path, content.write)
+        files[f"{layer.removeprefix('sha256:')}/layer.tar"] = content.getvalue()
+    manifest = {
+        "Config": "config.json",
+        "RepoTags": list(image.tags),
+        "Layers": [f"{layer.removeprefix('sha256:')}/layer.tar" for layer in image.layers],
+    }
+    files["manifest.json"] = json.dumps([manifest]).encode()
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path_inside, content_inside in files.items():
+            entry = tarfile.TarInfo(path_inside)
+            entry.size = len(content_inside)
+            tar.addfile(entry, io.BytesIO(content_inside))
+    return buffer.getvalue()
