@@ -382,8 +382,11 @@ def _healthcheck(line: lexer.LogicalLine, _: str) -> HealthcheckSetting:
 
 
 def _duration(line: lexer.LogicalLine, name: str) -> Duration | None:
-    text = _flag(line, name, "0")
-    value = Duration.parse(text)
+    try:
+        value = Duration.parse(_flag(line, name, "0"))
+    except ValueError as error:
+        message = f"--{name}: {error}"
+        raise ValueError(message) from error
     if 0 < value < _SHORTEST_PROBE:
         message = f"--{name} cannot be less than 1ms"
         raise ValueError(message)

@@ -17,7 +17,11 @@ _FIELDS_PASSWD, _FIELDS_GROUP = 7, 4
 
 @attrs.frozen(kw_only=True)
 class User:
-    """Who a process runs as."""
+    """Who a process runs as; ``groups`` hold ``gid`` as well.
+
+    A primary group that is not supplementary too can be dropped by a set-group-id program, which opens
+    what denies that group access (CVE-2022-36109).
+    """
 
     uid: int = 0
     gid: int = 0
@@ -47,13 +51,11 @@ def resolve(text: str, passwd: str, group: str) -> User:
         raise errors.OperationFailed(message, hint="Use a number, or add the user in the Dockerfile.")
     if group_name:
         gid = _group_id(group_name, groups)
-        supplementary: tuple[int, ...] = ()
+        supplementary = set[int]()
     else:
         own = next((key for key, value in users.items() if value[0] == uid), None)
-        supplementary = tuple(
-            sorted({number for number, members in groups.values() if own in members} - {gid})
-        )
-    return User(uid=uid, gid=gid, groups=supplementary, home=home or "/")
+        supplementary = {number for number, members in groups.values() if own in members}
+    return User(uid=uid, gid=gid, groups=tuple(sorted({gid, *supplementary})), home=home or "/")
 
 
 def resolve_in(root: int, text: str, additional: tuple[str, ...] = ()) -> User:

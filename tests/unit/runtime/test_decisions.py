@@ -34,16 +34,16 @@ GIVEN = spec.SpecInput(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", User(home="/root")),
-        ("root", User(home="/root")),
-        ("0", User(home="/root")),
-        ("web", User(uid=33, gid=33, groups=(50,), home="/var/www")),
-        ("33", User(uid=33, gid=33, groups=(50,), home="/var/www")),
-        ("web:extra", User(uid=33, gid=50, home="/var/www")),
-        ("web:7", User(uid=33, gid=7, home="/var/www")),
-        ("1000", User(uid=1000)),
-        ("1000:1001", User(uid=1000, gid=1001)),
-        (":extra", User(gid=50, home="/root")),
+        ("", User(groups=(0,), home="/root")),
+        ("root", User(groups=(0,), home="/root")),
+        ("0", User(groups=(0,), home="/root")),
+        ("web", User(uid=33, gid=33, groups=(33, 50), home="/var/www")),
+        ("33", User(uid=33, gid=33, groups=(33, 50), home="/var/www")),
+        ("web:extra", User(uid=33, gid=50, groups=(50,), home="/var/www")),
+        ("web:7", User(uid=33, gid=7, groups=(7,), home="/var/www")),
+        ("1000", User(uid=1000, groups=(0,))),
+        ("1000:1001", User(uid=1000, gid=1001, groups=(1001,))),
+        (":extra", User(gid=50, groups=(50,), home="/root")),
     ],
 )
 def test_users(text: str, expected: User) -> None:
