@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 EXAMPLES = """composer config
 composer config -q && echo the file is good
 composer config --services
+composer config --audit
 composer config --explain services.web.environment.DEBUG"""
+
+AUDIT_FOUND = 2
+"""Exit code of ``--audit`` when there are findings (as ``plan``: there is something to look at)."""
 
 _LISTS = {
     "services": "names of services",
@@ -50,6 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for what, text in _LISTS.items():
         add(f"--{what}", dest="listed", action="store_const", const=what, help=f"only {text}")
     add("--hash", metavar="SERVICE", help="only hashes of services' configuration; * for all")
+    add("--audit", action="store_true", help="what the stack asks for beyond a container's isolation")
     add("--explain", metavar="PATH", help="every place that had a say in a value")
     for what, text in _OMISSIONS.items():
         add(f"--no-{what}", action="store_true", help=text)
@@ -63,6 +68,8 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     if options.resolve_image_digests or options.lock_image_digests:
         message = "image digests cannot be resolved yet: there is no registry client"
         raise errors.UsageError(message, hint="Leave out --resolve-image-digests and --lock-image-digests.")
+    if options.audit:
+        return _audit(session, options)
     if options.listed == "variables":
         _put(session, options, _variables(session, options))
         return 0
@@ -189,6 +196,35 @@ def _explanation(document: Document, options: argparse.Namespace) -> str:
     if options.format == "json":
         return json.dumps(explain.as_data(found), indent=2, ensure_ascii=False) + "\n"
     return explain.as_text(found)
+
+
+def _audit(session: Session, options: argparse.Namespace) -> int:
+    """Needs what ``up`` needs: a file without obstacles, its configs and secrets at hand."""
+    from composer.cli import table
+    from composer.planner import audit
+
+    stack = session.load(options.services).stack
+    found = [one for one in audit.audit(stack) if not options.services or one.service in options.services]
+    if options.format == "json":
+        data = [
+            {
+                "Service": one.service,
+                "Attribute": one.attribute,
+                "Weight": one.weight.name.lower(),
+                "Finding": one.sentence,
+            }
+            for one in found
+        ]
+        text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    elif found:
+        head = ["WEIGHT", "SERVICE", "ATTRIBUTE", "FINDING"]
+        rows = [[one.weight.name.lower(), one.service, one.attribute, one.sentence] for one in found]
+        text = table.table(head, rows)
+    else:
+        text = "nothing beyond the baseline\n"
+    if not options.quiet:
+        _put(session, options, text)
+    return AUDIT_FOUND if found else 0
 
 
 def _variables(session: Session, options: argparse.Namespace) -> str:

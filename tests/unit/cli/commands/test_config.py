@@ -1,5 +1,6 @@
 """``config`` on a real file."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,31 @@ def test_a_wrong_file() -> None:
     Path("compose.yaml").write_text("services: {web: {imagee: x}}\n")
     with pytest.raises(errors.StackFileError, match="imagee"):
         Stage(None, []).run(config, ["-q"])
+
+
+def test_audit_lists_findings_and_says_so_by_its_exit_code() -> None:
+    Path("compose.yaml").write_text("services: {web: {image: busybox, ports: ['80:80'], privileged: true}}\n")
+    stage = Stage(None, [])
+    assert stage.run(config, ["--audit"]) == 2
+    lines = stage.out.getvalue().splitlines()
+    assert [line.split()[:3] for line in lines] == [
+        ["WEIGHT", "SERVICE", "ATTRIBUTE"],
+        ["high", "web", "privileged"],
+        ["medium", "web", "ports"],
+    ]
+
+
+def test_audit_for_programs() -> None:
+    Path("compose.yaml").write_text("services: {web: {image: busybox, uts: host}, db: {image: busybox}}\n")
+    stage = Stage(None, [])
+    assert stage.run(config, ["--audit", "--format", "json"]) == 2
+    (finding,) = json.loads(stage.out.getvalue())
+    assert (finding["Service"], finding["Attribute"], finding["Weight"]) == ("web", "uts", "low")
+    assert Stage(None, []).run(config, ["--audit", "-q", "db"]) == 0
+
+
+def test_audit_of_a_stack_that_asks_for_nothing() -> None:
+    Path("compose.yaml").write_text("services: {web: {image: busybox}}\n")
+    stage = Stage(None, [])
+    assert stage.run(config, ["--audit"]) == 0
+    assert stage.out.getvalue() == "nothing beyond the baseline\n"
