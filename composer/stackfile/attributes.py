@@ -21,6 +21,7 @@ from composer.stackfile.shape import (
     PERMISSIONS,
     SIZE,
     TEXT,
+    WEIGHT,
     WHOLE_NUMBER,
     Capitalised,
     Hosts,
@@ -88,7 +89,7 @@ _HOOK = {
     "working_dir": TEXT,
     "environment": _VARIABLES,
 }
-_RATES = List(Capitalised({"path": TEXT, "rate": SIZE}))
+_RATES = List(Capitalised({"path": TEXT, "rate": SIZE}, {"path": "", "rate": "0"}))
 
 BUILD = Struct(
     {
@@ -211,8 +212,10 @@ SERVICE = Struct(
         ),
         "blkio_config": Struct(
             {
-                "weight": INTEGER,
-                "weight_device": List(Capitalised({"path": TEXT, "weight": INTEGER})),
+                "weight": WEIGHT,
+                "weight_device": List(
+                    Capitalised({"path": TEXT, "weight": WEIGHT}, {"path": "", "weight": 0})
+                ),
                 "device_read_bps": _RATES,
                 "device_read_iops": _RATES,
                 "device_write_bps": _RATES,

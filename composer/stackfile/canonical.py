@@ -207,13 +207,16 @@ def _mount(node: Node, path: Path, problems: Problems) -> None:
     node.value = value
 
 
-def _external(node: Node, _path: Path, _problems: Problems) -> None:
+def _external(node: Node, path: Path, problems: Problems) -> None:
     """``external: {name: x}``, the form of old files, is ``external: true`` and ``name: x``."""
     external = node.child("external")
     if isinstance(node.value, dict) and external is not None and isinstance(external.value, dict):
         name = external.value.get("name")
         if name is not None:
-            node.value.setdefault("name", name)
+            own = node.value.setdefault("name", name)
+            if own.value != name.value:
+                hint = "Write external: true and the one name."
+                problems.append(problem(own, (*path, "name"), "name and external.name conflict", hint=hint))
         node.value["external"] = Node(True, external.place)
 
 

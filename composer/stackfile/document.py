@@ -78,7 +78,7 @@ def dollars_doubled(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace("$", "$$")
     if isinstance(value, dict):
-        return {key: dollars_doubled(child) for key, child in value.items()}
+        return {dollars_doubled(key): dollars_doubled(child) for key, child in value.items()}
     if isinstance(value, list):
         return [dollars_doubled(child) for child in value]
     return value

@@ -47,7 +47,7 @@ class Extender:
     def apply(self, root: Node, file: str, directory: str) -> None:
         """Replace each service of the document by what it is with what it extends."""
         services = root.child("services")
-        if services is None:
+        if services is None or services.override == "reset":
             return
         if not isinstance(services.value, dict):
             self._problems.append(

@@ -176,6 +176,8 @@ def interpolate_tree(
 
     def visit(node: Node, path: Path) -> None:
         nonlocal characters
+        if node.override == "reset":  # what it says is of no interest, and need not be valid
+            return
         value = node.value
         if isinstance(value, dict):
             for key, child in value.items():
@@ -198,7 +200,7 @@ def interpolate_tree(
 
     visit(root, ())
     for node, path, cast in CASTS.select(root):
-        if isinstance(node.value, str):
+        if isinstance(node.value, str) and node.override != "reset":
             try:
                 node.value = cast(node.value)
             except ValueError as error:

@@ -122,6 +122,7 @@ def read_document(request: LoadRequest, passes: Omissions | None = None) -> Docu
         files, assemble.Scope(directory=location.directory, base=base, variables=variables)
     )
     assert isinstance(root.value, dict)
+    raise_if([] if root.value else [_nothing_in(location.files)])
     root.value["name"] = Node(name, root.place)
     document = Document(
         name=name,
@@ -139,6 +140,10 @@ def read_document(request: LoadRequest, passes: Omissions | None = None) -> Docu
         # Text with variables in it has no type yet: the tree is shown as it is.
         normalise.normalise(root, name, lambda _name: None)
     return attrs.evolve(document, warnings=tuple(warnings))
+
+
+def _nothing_in(files: tuple[str, ...]) -> errors.Problem:
+    return errors.Problem("empty compose file", file=files[0], line=1, column=1, hint="Write services: {}.")
 
 
 def _settled(document: Document, request: LoadRequest, passes: Omissions) -> Document:

@@ -124,7 +124,7 @@ class Location:
 
 def locate(request: LoadRequest, reader: Reader) -> Location:
     """Find files and directory and read the ``.env`` files; raises ``StackFileError``."""
-    variables = Variables(request.environment)
+    variables = Variables({"PWD": request.directory, **request.environment})
     # Relative to the caller's directory: this may run in a supervisor, whose own is another.
     directory = _absolute(request.directory, request.project_directory) if request.project_directory else ""
     listed = request.files or _from_environment(variables)

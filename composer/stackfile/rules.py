@@ -56,11 +56,10 @@ def _external_volume(node: Node, path: Path) -> Problems:
 def _one_source(*keys: str) -> Callable[[Node, Path], Problems]:
     def check(node: Node, path: Path) -> Problems:
         external = node.child("external")
-        if external is not None and external.value is True:
-            return
+        is_external = external is not None and external.value is True
         written = [key for key in keys if node.child(key) is not None]
         listed = f"{', '.join(keys[:-1])} or {keys[-1]}"
-        if not written:
+        if not written and not is_external:
             yield problem(node, path, f"expected one of {listed}", hint="Or external: true.")
         elif len(written) > 1:
             yield problem(node, path, f"{' and '.join(written)} exclude each other")

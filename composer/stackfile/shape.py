@@ -140,6 +140,14 @@ def _permissions(value: Any) -> int:
     return _count(value)
 
 
+def _weight(value: Any) -> int:
+    """16 bits without a sign, of which Docker Compose keeps the lower ones; it takes no text."""
+    if isinstance(value, str) or _integer(value) < 0:
+        message = f"{shown(value)} is no weight"
+        raise ValueError(message)
+    return _integer(value) % 2**16
+
+
 def _text_or_number(value: Any) -> str:
     if isinstance(value, bool | float):
         message = f"expected text, found {scalar_text(value)}"
@@ -205,6 +213,7 @@ INTEGER = Scalar(_integer)
 KEPT_INTEGER = Scalar(_integer, kept=True)
 COUNT = Scalar(_count)
 KEPT_COUNT = Scalar(_count, kept=True)
+WEIGHT = Scalar(_weight, hint="Write a number from 10 to 1000, without quotes.")
 WHOLE_NUMBER = Scalar(_whole_number)
 PERMISSIONS = Scalar(_permissions, hint="Write it like 0o1777, without quotes.")
 OPTION = Scalar(_text_or_number, hint="Put it in quotes.")
@@ -420,19 +429,16 @@ class Struct(Shape):
             if child is None:
                 data = shape.absent(style)
                 if data is not None:
-                    found[self._spelt(key)] = None if data is NULL else data
+                    found[key] = None if data is NULL else data
                 continue
             data = shape.emit(child, style)
             if data is None and shape.absent(style) is NULL:
-                found[self._spelt(key)] = None
+                found[key] = None
             elif not shape.is_empty(data):
-                found[self._spelt(key)] = data
+                found[key] = data
         if style == YAML:
             found.update((key, ANY.emit(child, style)) for key, child in node.entries() if is_extension(key))
         return found
-
-    def _spelt(self, key: str) -> str:
-        return key
 
     def absent(self, style: str) -> Any:
         """An empty mapping where Docker Compose always has one."""
@@ -444,10 +450,22 @@ class Struct(Shape):
 
 
 class Capitalised(Struct):
-    """Docker Compose has no names for these fields and writes Go's: ``Path``, ``Rate``."""
+    """Docker Compose has no JSON names for these fields and writes Go's: ``Path``, ``Rate``.
 
-    def _spelt(self, key: str) -> str:
-        return key.capitalize()
+    It writes all of them; ``blanks`` are what stands for those the author left out.
+    """
+
+    def __init__(self, fields: Mapping[str, Shape], blanks: Mapping[str, object]) -> None:
+        super().__init__(fields)
+        self._blanks = blanks
+
+    def emit(self, node: Node, style: str) -> Any:
+        """Every field."""
+        found = super().emit(node, style) or {}
+        return {
+            key.capitalize() if style == JSON else key: found.get(key) or blank
+            for key, blank in self._blanks.items()
+        }
 
 
 def is_extension(key: str) -> bool:

@@ -66,10 +66,6 @@ VALUES += [
     "{a: 1.0, x-b: 2}",
 ]
 
-DELIBERATE = (
-    "uses volume v",  # a one-letter volume name is a volume for us (docs/compatibility.md)
-)
-
 
 def sample(cases: list[tuple[str, ...]], count: int) -> list[tuple[str, ...]]:
     if os.environ.get("COMPOSER_ORACLE_CASES") == "all":
@@ -103,8 +99,8 @@ def _items(shape: Shape, value: str) -> list[str]:
 def test_cases_written_by_hand(tmp_path: Path) -> None:
     data = json.loads((HERE / "config_cases.json").read_text())
     found = list(oracle.differences([tuple(case) for case in data["cases"]], tmp_path, data["files"]))
-    known = {tuple(case) for case in data["deliberate"]}
-    assert {tuple(case) for case, _ in found} - known == set(), shown(found)
+    known = {tuple(case) for case in data["deliberate"]}  # reasons: docs/compatibility.md
+    assert {tuple(case) for case, _ in found} == known, shown(found)
 
 
 def test_every_attribute_with_many_values(tmp_path: Path) -> None:
@@ -130,6 +126,8 @@ def test_every_attribute_over_itself(tmp_path: Path) -> None:
                     cases.append((base, f"services: {{a: {{{name}: {other}}}}}"))
                 text = f"services: {{a: {{extends: c, {name}: {other}}}, c: {{image: x, {name}: {one}}}, b: {{image: z}}}}"
                 cases.append((text + REST,))
-            cases += [(base, f"services: {{a: {{{name}: !{tag} {one}}}}}") for tag in ("reset", "override")]
+            cases.append((base, f"services: {{a: {{{name}: !reset {one}}}}}"))
+            if one != "null":  # of which Docker Compose makes the text "null" (docs/compatibility.md)
+                cases.append((base, f"services: {{a: {{{name}: !override {one}}}}}"))
     found = list(oracle.differences(sample(cases, 250), tmp_path, BESIDE))
     assert not found, shown(found)
