@@ -51,8 +51,15 @@ class Variables:
     variables of its own, laid below those of the stack that includes it.
     """
 
-    def __init__(self, environment: Mapping[str, str], parent: Variables | None = None) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        parent: Variables | None = None,
+        *,
+        working_directory: str | None = None,
+    ) -> None:
         self._environment = environment
+        self._working_directory = working_directory
         self._parent = parent
         self._project_name: str | None = None
         self._from_files: dict[str, tuple[str | None, Origin]] = {}
@@ -80,6 +87,8 @@ class Variables:
             return self._project_name, Origin("the project name")
         else:
             value, origin = self.of_caller(name), Origin("the shell")
+            if value is None and name == "PWD":  # what a shell would say
+                value, origin = self._working_directory, Origin("the working directory")
         if value is None:
             value, origin = self._from_files.get(name, (None, Origin("")))
         return value, origin
@@ -124,7 +133,7 @@ class Location:
 
 def locate(request: LoadRequest, reader: Reader) -> Location:
     """Find files and directory and read the ``.env`` files; raises ``StackFileError``."""
-    variables = Variables({"PWD": request.directory, **request.environment})
+    variables = Variables(request.environment, working_directory=request.directory)
     # Relative to the caller's directory: this may run in a supervisor, whose own is another.
     directory = _absolute(request.directory, request.project_directory) if request.project_directory else ""
     listed = request.files or _from_environment(variables)
