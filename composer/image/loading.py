@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import attrs
 
 from composer import errors
-from composer.image import adoption, collection, unpack
+from composer.image import adoption, collection, compression
 from composer.image.saving import CONTAINERD_NAME, REF_NAME
 from composer.model import manifest, platforms, reference
 from composer.model.distribution import Descriptor, Platform, Pulled, Report
@@ -101,7 +101,7 @@ def _read(store: Store, stream: BinaryIO) -> _Content:
     links: dict[str, str] = {}
     texts: dict[str, bytes] = {}
     try:
-        source = cast("BinaryIO", unpack.decompressed(stream))
+        source = cast("BinaryIO", compression.decompressed(stream))
         with tarfile.open(fileobj=source, mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
             for count, member in enumerate(archive):
                 cast("Any", archive).members = []  # a stream needs no index; it would grow for ever
@@ -188,13 +188,13 @@ def _assembled(
 
 def _sniffed(store: Store, layer: Descriptor) -> Descriptor:
     with store.blobs.open(layer.digest) as file:
-        return attrs.evolve(layer, media_type=_kind_of_archive(file.read(6)))
+        return attrs.evolve(layer, media_type=_kind_of_archive(file.read(compression.MAGIC)))
 
 
 def _kind_of_archive(head: bytes) -> str:
-    if head.startswith(b"\x1f\x8b"):
+    if head.startswith(compression.GZIP):
         return manifest.OCI_LAYER_GZIP
-    return f"{manifest.OCI_LAYER}+zstd" if head.startswith(b"\x28\xb5\x2f\xfd") else manifest.OCI_LAYER
+    return f"{manifest.OCI_LAYER}+zstd" if head.startswith(compression.ZSTD) else manifest.OCI_LAYER
 
 
 # --------------------------------------------------------------------------- OCI image layout

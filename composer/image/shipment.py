@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from composer import errors
-from composer.image import adoption, blobs, pack, unpack
+from composer.image import adoption, blobs, compression, pack
 from composer.image.gzipping import Gzip
 from composer.model import canonical, manifest, reference
 from composer.model.distribution import Descriptor, Pulled, PushRequest
@@ -101,7 +101,7 @@ def write_layer(store: Store, diff_id: str, sink: Callable[[bytes], object]) -> 
     known = archives_of(store, diff_id)
     if known:
         with store.blobs.open(known[0].digest) as file:
-            found, count = _decompress(unpack.decompressed(file), sink)
+            found, count = _decompress(compression.decompressed(file), sink)
     else:
         (tree,) = store.paths_of_layers([diff_id])
         packed = pack.measure(tree, sink)

@@ -21,7 +21,7 @@ import attrs
 
 from composer import errors
 from composer.host import descriptor
-from composer.image import tarpolicy
+from composer.image import compression, tarpolicy
 from composer.image.blobs import Reader
 from composer.image.tarpolicy import Header, Kind
 
@@ -50,150 +50,19 @@ class Limits:
     headers: int = 1024 * 1024
 
 
-def decompressed(stream: Reader) -> Reader:
-    """The plain tar of a stream that may be gzip, xz, bzip2 or zstd (told by its first bytes)."""
-    head = stream.read(6)
-    whole = _Prefixed(head, stream)
-    if head.startswith(b"\x1f\x8b"):
-        return _Gunzip(whole)
-    if head.startswith(b"\xfd7zXZ\0"):
-        import lzma
-
-        return cast("Reader", lzma.LZMAFile(cast("BinaryIO", whole)))
-    if head.startswith(b"BZh"):
-        import bz2
-
-        return cast("Reader", bz2.BZ2File(cast("BinaryIO", whole)))
-    if head.startswith(b"\x28\xb5\x2f\xfd"):
-        return _Zstd(whole)
-    return whole
-
-
-class _Prefixed:
-    """A stream of which some bytes were read already."""
-
-    def __init__(self, head: bytes, rest: Reader) -> None:
-        self._head = head
-        self._rest = rest
-
-    def read(self, size: int = -1, /) -> bytes:
-        if not self._head:
-            return self._rest.read(size)
-        if size < 0:
-            data, self._head = self._head + self._rest.read(), b""
-            return data
-        data, self._head = self._head[:size], self._head[size:]
-        return data or self._rest.read(size)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
-
-    def close(self) -> None:
-        self._head = b""
-
-    @property
-    def closed(self) -> bool:
-        return False
-
-
-class _Gunzip:
-    """gzip, member after member (RFC 1952); truncation is an error."""
-
-    def __init__(self, source: Reader) -> None:
-        self._source = source
-        self._engine = zlib.decompressobj(wbits=31)
-        self._pending = b""
-        self._is_over = False
-
-    def read(self, size: int = -1, /) -> bytes:
-        wanted = _CHUNK if size < 0 else size
-        while not self._is_over:
-            if self._engine.eof:
-                self._next_member()
-                continue
-            data = self._engine.decompress(self._pending, wanted)
-            self._pending = self._engine.unconsumed_tail or self._engine.unused_data
-            if data:
-                return data
-            if not self._engine.eof and not self._pending:
-                self._pending = self._source.read(_CHUNK)
-                if not self._pending:
-                    raise errors.ImageError("the archive is truncated")
-        return b""
-
-    def _next_member(self) -> None:
-        self._pending = self._pending or self._source.read(_CHUNK)
-        if not self._pending.strip(b"\0"):
-            self._is_over = True
-            return
-        if not self._pending.startswith(b"\x1f"):
-            raise errors.ImageError("the archive has garbage behind its end")
-        self._engine = zlib.decompressobj(wbits=31)
-
-
-class _Zstd:
-    """zstd through its tool, which every distribution has and Python 3.11 lacks."""
-
-    def __init__(self, source: Reader) -> None:
-        import subprocess
-        import threading
-
-        from composer.host import process
-
-        try:
-            self._tool = subprocess.Popen(
-                ["zstd", "-dcq"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=process.ENVIRONMENT,
-            )
-        except FileNotFoundError as error:
-            message = "zstd is not installed"
-            raise errors.HostUnsupported(message, hint="Install the package zstd.") from error
-        threading.Thread(target=self._feed, args=(source,), daemon=True).start()
-
-    def _feed(self, source: Reader) -> None:
-        assert self._tool.stdin is not None
-        try:
-            while data := source.read(_CHUNK):
-                self._tool.stdin.write(data)
-            self._tool.stdin.close()
-        except BrokenPipeError:
-            return
-
-    def read(self, size: int = -1, /) -> bytes:
-        assert self._tool.stdout is not None
-        data = self._tool.stdout.read(size)
-        if not data and self._tool.wait() != 0:
-            raise errors.ImageError("the archive is truncated or damaged")
-        return data
-
-
 class _Hashing:
-    """Counts and hashes what passes; refuses more than the limit."""
+    """Counts and hashes the plain archive; refuses more than the limit."""
 
-    def __init__(self, source: Reader, limit: int) -> None:
-        self._source = source
+    def __init__(self, limit: int) -> None:
         self._limit = limit
         self._digest = hashlib.sha256()
         self.count = 0
 
-    def read(self, size: int = -1, /) -> bytes:
-        data = self._source.read(size)
+    def take(self, data: bytes) -> None:
         self.count += len(data)
         if self.count > self._limit:
             raise errors.HostileLayer(f"the layer unpacks to more than {self._limit} bytes")
         self._digest.update(data)
-        return data
-
-    def drain(self) -> None:
-        """Read to the end: the digest is over everything, padding too."""
-        while self.read(_CHUNK):
-            pass
 
     @property
     def digest(self) -> str:
@@ -214,14 +83,16 @@ def unpack(stream: Reader, target: Path, *, limits: Limits = Limits()) -> Unpack
 
     Raises ``HostileLayer`` or ``ImageError``; what was written by then is the caller's to delete.
     """
-    source = _Hashing(decompressed(stream), limits.bytes)
     root = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    hashing = _Hashing(limits.bytes)
+    writer = _Writer(root)
     try:
-        writer = _Writer(root)
-        for member, content in _members(source, limits):
-            writer.write(member, content)
-        writer.finish()
-        source.drain()
+        with compression.plain(stream, hashing.take) as source:
+            for member, content in _members(source, limits):
+                writer.write(member, content)
+            writer.finish()
+            while source.read(_CHUNK):
+                pass  # the digest is over everything, padding too
     except (tarfile.TarError, zlib.error, EOFError, UnicodeError) as error:
         message = f"the archive is damaged: {error}"
         raise errors.ImageError(message) from error
@@ -229,12 +100,13 @@ def unpack(stream: Reader, target: Path, *, limits: Limits = Limits()) -> Unpack
         message = f"cannot unpack into {target}: {error.strerror}"
         raise errors.ImageError(message, hint="Is the disk full?") from error
     finally:
+        writer.close()
         os.close(root)
-    return Unpacked(diff_id=source.digest, size=writer.size, archive=source.count)
+    return Unpacked(diff_id=hashing.digest, size=writer.size, archive=hashing.count)
 
 
 def _members(
-    source: _Hashing, limits: Limits
+    source: Reader, limits: Limits
 ) -> Iterator[tuple[tarfile.TarInfo, Callable[[], BinaryIO | None]]]:
     stream = cast("BinaryIO", source)
     with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
@@ -247,13 +119,40 @@ def _members(
             yield member, lambda member=member: archive.extractfile(member)  # type: ignore[misc]
 
 
+@attrs.frozen
+class _Entry:
+    """An accepted entry: where it goes and what it is."""
+
+    path: str
+    link: str
+    header: Header
+    member: tarfile.TarInfo
+    content: Callable[[], BinaryIO | None]
+
+
+_MOST_OPEN = 128
+"""Descriptors of directories kept for the entries to come."""
+
+
 class _Writer:
-    """Applies decisions beneath the root descriptor."""
+    """Applies decisions beneath the root descriptor.
+
+    Directories stay open while entries are written into them.  Whenever an entry takes the place of
+    another one, every path may lead elsewhere, so all of them are forgotten.
+    """
 
     def __init__(self, root: int) -> None:
         self._root = root
         self._directories: list[tuple[str, tarfile.TarInfo]] = []
+        self._implied: set[str] = set()
+        self._open: dict[str, int] = {}
         self.size = 0
+
+    def close(self) -> None:
+        """Give the descriptors up."""
+        for opened in self._open.values():
+            os.close(opened)
+        self._open.clear()
 
     def write(self, member: tarfile.TarInfo, content: Callable[[], BinaryIO | None]) -> None:
         header = _header_of(member)
@@ -269,11 +168,17 @@ class _Writer:
             case tarpolicy.Whiteout(path):
                 self._hide(path)
             case tarpolicy.Accept(path, link):
-                self._place(path, link, header, member, content)
+                self._place(_Entry(path, link, header, member, content))
 
     def finish(self) -> None:
-        """Times and modes of directories, deepest first: later entries would have changed them."""
-        for path, member in sorted(self._directories, key=lambda item: -item[0].count("/")):
+        """Times and modes of directories, deepest first: later entries would have changed them.
+
+        Directories that the archive only implies get the time 0: one archive gives one tree.
+        """
+        self.close()
+        described = dict(self._directories)
+        for path in sorted({*described, *self._implied}, key=lambda one: (-one.count("/"), one)):
+            member = described.get(path)
             try:
                 opened = descriptor.open_in_root(
                     self._root, path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -281,90 +186,111 @@ class _Writer:
             except OSError:
                 continue  # something else took the place later
             try:
-                os.fchmod(opened, member.mode & 0o7777)
-                os.utime(opened, (member.mtime, member.mtime))
+                if member is not None:
+                    os.fchmod(opened, member.mode & 0o7777)
+                moment = member.mtime if member is not None else 0
+                os.utime(opened, (moment, moment))
             finally:
                 os.close(opened)
 
     def _parent(self, path: str) -> tuple[int, str]:
+        """The directory that an entry goes into, opened and kept, and its name there."""
         head, _, name = path.rpartition("/")
-        return descriptor.make_directories(self._root, head), name
+        if not head:
+            return self._root, name
+        opened = self._open.get(head)
+        if opened is None:
+            if len(self._open) >= _MOST_OPEN:
+                self.close()
+            opened = self._open[head] = self._open_or_imply(head)
+        return opened, name
 
-    def _place(
-        self,
-        path: str,
-        link: str,
-        header: Header,
-        member: tarfile.TarInfo,
-        content: Callable[[], BinaryIO | None],
-    ) -> None:
-        if not path:
-            if header.kind is Kind.DIRECTORY:
-                os.fchown(self._root, member.uid, member.gid)
-                os.fchmod(self._root, member.mode & 0o7777)
-                self._directories.append(("", member))
-            return
-        parent, name = self._parent(path)
+    def _open_or_imply(self, path: str) -> int:
         try:
-            if header.kind is Kind.DIRECTORY:
-                self._make_directory(parent, name, path, header, member)
-                return
-            _clear(parent, name)
-            if header.kind is Kind.HARDLINK:
-                self._link(parent, name, link)
-                return
-            if header.kind is Kind.FILE:
-                self._make_file(parent, name, header, member, content)
-                return
-            if header.kind is Kind.SYMLINK:
-                os.symlink(header.link, name, dir_fd=parent)
-            else:
-                _make_node(parent, name, header, member)
-            os.chown(name, member.uid, member.gid, dir_fd=parent, follow_symlinks=False)
-            if header.kind is not Kind.SYMLINK:
-                os.chmod(name, member.mode & 0o7777, dir_fd=parent)
-            os.utime(name, (member.mtime, member.mtime), dir_fd=parent, follow_symlinks=False)
-        finally:
-            os.close(parent)
+            return descriptor.open_in_root(self._root, path, os.O_PATH | os.O_DIRECTORY)
+        except FileNotFoundError:
+            parts = path.split("/")
+            self._implied.update("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+            return descriptor.make_directories(self._root, path)
 
-    def _make_directory(
-        self, parent: int, name: str, path: str, header: Header, member: tarfile.TarInfo
-    ) -> None:
+    def _replace(self, parent: int, name: str) -> None:
+        """Remove what an earlier entry of the same layer put there; every kept path may be another now."""
+        kept = os.dup(parent)
+        try:
+            self.close()
+            _clear(kept, name)
+        finally:
+            os.close(kept)
+
+    def _place(self, entry: _Entry) -> None:
+        if not entry.path:
+            if entry.header.kind is Kind.DIRECTORY:
+                os.fchown(self._root, entry.member.uid, entry.member.gid)
+                os.fchmod(self._root, entry.member.mode & 0o7777)
+                self._directories.append(("", entry.member))
+            return
+        for _ in range(2):
+            parent, name = self._parent(entry.path)
+            try:
+                self._make(parent, name, entry)
+            except FileExistsError:
+                self._replace(parent, name)
+            else:
+                return
+        message = f"cannot write {entry.path}: something else is in its place"
+        raise errors.ImageError(message)
+
+    def _make(self, parent: int, name: str, entry: _Entry) -> None:
+        """Make one entry; raises ``FileExistsError`` when the name is taken."""
+        header, member = entry.header, entry.member
+        match header.kind:
+            case Kind.DIRECTORY:
+                self._make_directory(parent, name, entry)
+                return
+            case Kind.HARDLINK:
+                self._link(parent, name, entry.link)
+                return
+            case Kind.FILE:
+                self._make_file(parent, name, entry)
+                return
+            case Kind.SYMLINK:
+                os.symlink(header.link, name, dir_fd=parent)
+            case _:
+                _make_node(parent, name, header, member)
+        os.chown(name, member.uid, member.gid, dir_fd=parent, follow_symlinks=False)
+        if header.kind is not Kind.SYMLINK:
+            os.chmod(name, member.mode & 0o7777, dir_fd=parent)
+        os.utime(name, (member.mtime, member.mtime), dir_fd=parent, follow_symlinks=False)
+
+    def _make_directory(self, parent: int, name: str, entry: _Entry) -> None:
         try:
             os.mkdir(name, 0o700, dir_fd=parent)
         except FileExistsError:
             if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
-                os.unlink(name, dir_fd=parent)
-                os.mkdir(name, 0o700, dir_fd=parent)
+                raise
         opened = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
         try:
-            os.fchown(opened, member.uid, member.gid)
-            os.fchmod(opened, member.mode & 0o7777)
-            _set_xattrs(opened, header)
+            os.fchown(opened, entry.member.uid, entry.member.gid)
+            os.fchmod(opened, entry.member.mode & 0o7777)
+            _set_xattrs(opened, entry.header)
         finally:
             os.close(opened)
-        self._directories.append((path, member))
+        self._directories.append((entry.path, entry.member))
 
-    def _make_file(
-        self,
-        parent: int,
-        name: str,
-        header: Header,
-        member: tarfile.TarInfo,
-        content: Callable[[], BinaryIO | None],
-    ) -> None:
+    def _make_file(self, parent: int, name: str, entry: _Entry) -> None:
+        member = entry.member
         opened = os.open(
             name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=parent
         )
         try:
-            source = content()
+            source = entry.content() if member.size else None
             while source is not None and (data := source.read(_CHUNK)):
                 self.size += len(data)
                 while data:
                     data = data[os.write(opened, data) :]
             os.fchown(opened, member.uid, member.gid)
             os.fchmod(opened, member.mode & 0o7777)
-            _set_xattrs(opened, header)
+            _set_xattrs(opened, entry.header)
             os.utime(opened, (member.mtime, member.mtime))
         finally:
             os.close(opened)
@@ -378,6 +304,8 @@ class _Writer:
             raise errors.HostileLayer(message) from error
         try:
             os.link(last, name, src_dir_fd=source, dst_dir_fd=parent, follow_symlinks=False)
+        except FileExistsError:
+            raise
         except OSError as error:
             message = f"refused: hard link to {link!r}: {error.strerror}"
             raise errors.HostileLayer(message) from error
@@ -387,13 +315,14 @@ class _Writer:
     def _hide(self, path: str) -> None:
         parent, name = self._parent(path)
         try:
-            _clear(parent, name)
             os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=parent)
-        finally:
-            os.close(parent)
+        except FileExistsError:
+            self._replace(parent, name)
+            parent, name = self._parent(path)
+            os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=parent)
 
     def _mark_opaque(self, path: str) -> None:
-        opened = descriptor.make_directories(self._root, path)
+        opened = self._open_or_imply(path)
         try:
             os.setxattr(f"/proc/self/fd/{opened}", "trusted.overlay.opaque", b"y")
         finally:
