@@ -12,6 +12,7 @@ from composer import errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from concurrent.futures import ThreadPoolExecutor
 
     from composer.cli.session import Json, Session
@@ -29,6 +30,23 @@ NOT_RUN = 125
 
 DEFAULT_STACK = "default"
 """As ``model.names.DEFAULT_STACK``, whose module this path does not load."""
+
+
+def add_containers(parser: argparse.ArgumentParser) -> None:
+    """``CONTAINER ...``."""
+    parser.add_argument("containers", nargs="+", metavar="CONTAINER", help="name, id or beginning of an id")
+
+
+def add_grace(parser: argparse.ArgumentParser) -> None:
+    """``-t``: -1 waits for ever, as with Docker."""
+    parser.add_argument(
+        "-t", "--timeout", "--time", type=int, metavar="SECONDS", help="grace before SIGKILL; -1: for ever"
+    )
+
+
+def add_signal(parser: argparse.ArgumentParser, default: str | None = None) -> None:
+    """``-s``."""
+    parser.add_argument("-s", "--signal", default=default, metavar="SIGNAL", help="name or number of it")
 
 
 def find(session: Session, word: str) -> ContainerRecord:

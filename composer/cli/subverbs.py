@@ -39,10 +39,14 @@ def execute(
     name, text = verbs[verb]
     module = importlib.import_module(f"composer.cli.{group}verbs.{name}")
     parser = arguments.Parser(
-        prog=f"composer {group} {verb}", description=f"{text}.", examples=module.EXAMPLES
+        prog=f"composer {group} {verb}",
+        description=f"{text}.",
+        examples=module.EXAMPLES,
+        conflicts="resolve",  # `container run -h` is the host name, as with Docker
     )
     module.add_options(parser)
-    code: int = module.execute(session, parser.parse_args(options.rest))
+    parse = parser.parse_args if parser.takes_a_command else parser.parse_intermixed_args
+    code: int = module.execute(session, parse(options.rest))
     return code
 
 

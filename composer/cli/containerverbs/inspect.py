@@ -14,22 +14,20 @@ if TYPE_CHECKING:
 
     from composer.cli.session import Session
 
-EXAMPLES = {
-    "inspect": """composer container inspect web
+EXAMPLES = """composer container inspect web
 composer container inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' web
 composer container inspect -f '{{json .State}}' web"""
-}
 
 
-def add_options(parser: argparse.ArgumentParser, _verb: str) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``inspect``."""
     add = parser.add_argument
     add("-f", "--format", default="", metavar="TEMPLATE", help="json, or a template: '{{.State.Status}}'")
     add("-s", "--size", action="store_true", help="with the size of the writable layer")
-    add("containers", nargs="+", metavar="CONTAINER", help="name, id or beginning of an id")
+    hand.add_containers(parser)
 
 
-def execute(session: Session, options: argparse.Namespace, _verb: str) -> int:
+def execute(session: Session, options: argparse.Namespace) -> int:
     """Show what was found, then what was not."""
     from composer.engine.inspection import Inspector
 

@@ -12,13 +12,12 @@ if TYPE_CHECKING:
     from composer.cli.session import Session
     from composer.engine.drivers import Drivers
 
-_EXAMPLES = """composer container ls -a
+EXAMPLES = """composer container ls -a
 composer container ls -f label=tier=web --format 'table {{.Names}}\\t{{.Status}}'
 composer container ls -q --filter status=exited"""
-EXAMPLES = {"ls": _EXAMPLES, "ps": _EXAMPLES}
 
 
-def add_options(parser: argparse.ArgumentParser, _verb: str) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``ls``."""
     add = parser.add_argument
     add("-a", "--all", action="store_true", help="stopped ones, too")
@@ -31,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser, _verb: str) -> None:
     add("--no-trunc", action="store_true", help="whole ids and commands")
 
 
-def execute(session: Session, options: argparse.Namespace, _verb: str) -> int:
+def execute(session: Session, options: argparse.Namespace) -> int:
     """List the containers."""
     wanted = filters.parse(options.filter, containerfilters.KNOWN)
     inspected = []

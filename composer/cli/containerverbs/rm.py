@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
     from composer.cli.session import Json, Session
 
-EXAMPLES = {"rm": "composer container rm -f -v web"}
+EXAMPLES = "composer container rm -f -v web"
 
 
-def add_options(parser: argparse.ArgumentParser, _verb: str) -> None:
+def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``rm``."""
     add = parser.add_argument
     add("-f", "--force", action="store_true", help="kill a running container first")
     add("-v", "--volumes", action="store_true", help="remove its anonymous volumes, too")
     add("-l", "--link", action="store_true", help="remove a link; composer keeps none")
-    add("containers", nargs="+", metavar="CONTAINER", help="name, id or beginning of an id")
+    hand.add_containers(parser)
 
 
-def execute(session: Session, options: argparse.Namespace, _verb: str) -> int:
+def execute(session: Session, options: argparse.Namespace) -> int:
     """Remove each; one that is not there is no error with ``--force``."""
     if options.link:
         message = "there are no links to remove: containers of one network know each other by name"

@@ -14,7 +14,7 @@ def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFi
     shown = capsys.readouterr().out
     assert container.VERBS[verb][1] in shown
     assert "examples:\n" in shown
-    assert f"composer container {verb}" in shown or verb == "ps"
+    assert f"composer container {verb}" in shown
 
 
 def test_the_list_of_verbs_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,11 +33,11 @@ def test_examples_parse(verb: str) -> None:
     import shlex
 
     module = importlib.import_module(f"composer.cli.containerverbs.{container.VERBS[verb][0]}")
-    for line in module.EXAMPLES[verb].splitlines():
+    for line in module.EXAMPLES.splitlines():
         words = shlex.split(line)
         assert words[:2] == ["composer", "container"]
         parser = arguments.Parser(prog="x", description="x", conflicts="resolve")
-        module.add_options(parser, words[2])
+        module.add_options(parser)
         parser.parse_args(words[3:])
 
 

@@ -1,0 +1,24 @@
+"""``container kill``."""
+
+from __future__ import annotations
+
+from composer.cli import hand
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from composer.cli.session import Session
+
+EXAMPLES = "composer container kill -s HUP web"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of ``container kill``."""
+    hand.add_signal(parser, default="SIGKILL")
+    hand.add_containers(parser)
+
+
+def execute(session: Session, options: argparse.Namespace) -> int:
+    """Signal the containers; each is printed when it is done."""
+    return hand.ask_each(session, options.containers, "container_kill", {"signal": options.signal})
