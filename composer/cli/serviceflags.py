@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -186,17 +186,8 @@ _REFUSED = {
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Every flag that describes the container, its image and its command."""
+    add_rows(parser, [row.long for row in ROWS])
     add = parser.add_argument
-    for row in ROWS:
-        names, dest = row.flags.split(), _dest(row)
-        metavar = row.metavar.replace("%", "%%")
-        match row.kind:
-            case Kind.SWITCH:
-                add(*names, dest=dest, action="store_true", help=row.help)
-            case Kind.EACH | Kind.PAIRS:
-                add(*names, dest=dest, action="append", default=[], metavar=metavar, help=row.help)
-            case Kind.TEXT | Kind.NUMBER:
-                add(*names, dest=dest, metavar=metavar, help=row.help)
     add("-e", "--env", action="append", default=[], metavar="KEY=VALUE", help="set a variable")
     add("--env-file", action="append", default=[], metavar="FILE", help="set variables from a file")
     add("-l", "--label", action="append", default=[], metavar="KEY=VALUE", help="set a label")
@@ -224,6 +215,33 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("command", nargs="...", metavar="COMMAND")
 
 
+def add_rows(parser: argparse.ArgumentParser, flags: Collection[str]) -> None:
+    """Those of the flags of ``ROWS`` that are named (by their long names)."""
+    add = parser.add_argument
+    for row in ROWS:
+        if row.long not in flags:
+            continue
+        names, dest = row.flags.split(), _dest(row)
+        match row.kind:
+            case Kind.SWITCH:
+                add(*names, dest=dest, action="store_true", help=row.help)
+            case Kind.EACH | Kind.PAIRS:
+                add(*names, dest=dest, action="append", default=[], metavar=row.metavar, help=row.help)
+            case Kind.TEXT | Kind.NUMBER:
+                add(*names, dest=dest, metavar=row.metavar, help=row.help)
+
+
+def attributes_of(options: argparse.Namespace, flags: Collection[str]) -> Tree:
+    """The attributes of a service that flags of ``ROWS`` set."""
+    service: Tree = {}
+    for row in ROWS:
+        if row.long in flags:
+            value = _value(row, getattr(options, _dest(row)))
+            if value is not None:
+                _set(service, row.attribute, value)
+    return service
+
+
 def _dest(row: Row) -> str:
     return row.attribute.replace(".", "_")
 
@@ -240,10 +258,7 @@ def stack_of(options: argparse.Namespace, name: str, environment: Mapping[str, s
         if getattr(options, flag[2:].replace("-", "_")) is not None:
             raise errors.UsageError(f"{flag} is not supported: {reason}")
     service: Tree = {"container_name": name, "image": options.image}
-    for row in ROWS:
-        value = _value(row, getattr(options, _dest(row)))
-        if value is not None:
-            _set(service, row.attribute, value)
+    service |= attributes_of(options, [row.long for row in ROWS])
     if options.command:
         words = options.command[1:] if options.command[0] == "--" else options.command
         service["command"] = list(words)

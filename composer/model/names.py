@@ -14,6 +14,9 @@ import re
 STACK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*", re.ASCII)
 """What a stack may be called (Compose Specification, ``name``)."""
 
+CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)
+"""What a container may be called (as with Docker)."""
+
 DEFAULT_NETWORK = "default"
 
 DEFAULT_STACK = "default"

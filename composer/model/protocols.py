@@ -490,6 +490,9 @@ class Network(Protocol):
     def release_container(self, container_id: str) -> None:
         """The container is removed: drop its leases as well."""
 
+    def rename(self, container_id: str, old: str, new: str) -> None:
+        """Where DNS answered to the name ``old`` of this container, it answers to ``new``."""
+
     def endpoints(self, stack: str) -> Sequence[Endpoint]:
         """Every endpoint on the stack's networks (what DNS answers from)."""
 

@@ -312,6 +312,11 @@ class LinuxNetwork:
         self._let_go(container_id)
         self.zone_version += 1
 
+    def rename(self, container_id: str, old: str, new: str) -> None:
+        """Let DNS know a container by another name."""
+        self._leases.rename(container_id, old, new)
+        self.zone_version += 1
+
     def endpoints(self, stack: str) -> Sequence[Endpoint]:
         """Every endpoint in use on the networks that the stack owns or takes part in."""
         return tuple(_endpoint_of(one) for one in self._leases.endpoints_near(stack) if one.is_active)

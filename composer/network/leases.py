@@ -207,6 +207,19 @@ class Leases:
         )
         return tuple(map(_endpoint_from, rows))
 
+    def rename(self, container_id: str, old: str, new: str) -> None:
+        """A container's endpoints answer to another name."""
+        with self._database.transaction() as db:
+            rows = db.execute(
+                "SELECT network, names FROM endpoints WHERE container = ?", (container_id,)
+            ).fetchall()
+            for row in rows:
+                names = [new if name == old else name for name in json.loads(row["names"])]
+                db.execute(
+                    "UPDATE endpoints SET names = ? WHERE container = ? AND network = ?",
+                    (json.dumps(list(dict.fromkeys(names))), container_id, row["network"]),
+                )
+
     def endpoints_on(self, network: str) -> tuple[EndpointLease, ...]:
         """Every endpoint of a network."""
         rows = self._database.rows("SELECT * FROM endpoints WHERE network = ? ORDER BY container", (network,))

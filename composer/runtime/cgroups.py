@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from composer.host import mounts, process
 from composer.model import names
+from composer.runtime import resources
 from composer.runtime.defaults import PIDS_LIMIT
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 ROOT = Path("/sys/fs/cgroup")
 REMOVAL_DEADLINE = 5.0
+DEFAULT_SHARES = 1024
+"""``cpu.shares`` of a container that was given none."""
 FREEZE_DEADLINE = 10.0
 """Seconds within which every process must be frozen: one in an uninterruptible sleep never is."""
 
@@ -192,32 +195,49 @@ def write_limits(path: str, limits: Limits) -> None:
     Written by us and not through the runtime's ``update``: crun 1.8 cannot lift a v1 cpu quota.
     """
     directory = path.lstrip("/")
-    for names_and_values in _limit_files(limits):
-        for name, value in names_and_values:
-            for hierarchy in hierarchies():
-                file = hierarchy / directory / name
-                if file.exists():
-                    file.write_text(value)
+    for name, value in limit_files(limits):
+        for hierarchy in hierarchies():
+            file = hierarchy / directory / name
+            if file.exists():
+                # An empty set of processors means all of them on v2; on v1 it has to be the parent's.
+                file.write_text(value or (file.parent.parent / name).read_text("ascii") or "\n")
 
 
-def _limit_files(limits: Limits) -> tuple[tuple[tuple[str, str], ...], ...]:
-    """File names and values, v2 and v1; within a group the order matters to the kernel."""
+def limit_files(limits: Limits) -> tuple[tuple[str, str], ...]:
+    """File names and values, v2 and v1, in an order that the kernel takes (cgroups(7)).
+
+    It keeps memory <= memory and swap at every moment, and a quota within its period: such a pair is
+    lifted before it is set anew.
+    """
     pids = PIDS_LIMIT if limits.pids is None else limits.pids
-    quota = None if limits.cpus is None else int(limits.cpus * 100_000)
-    is_bounded = limits.memory is not None and limits.memory > 0
-    memory = int(limits.memory or 0)
-    swap = str(memory * 2) if is_bounded else "-1"
-    # The kernel keeps memory <= memory+swap at every moment: lift the sum first, tighten it last.
-    v1_memory = (
-        ("memory.memsw.limit_in_bytes", "-1"),
-        ("memory.limit_in_bytes", str(memory) if is_bounded else "-1"),
-        ("memory.memsw.limit_in_bytes", swap),
-    )
+    memory = limits.memory if limits.memory is not None and limits.memory > 0 else None
+    total = resources.swap_of(limits)
+    is_swap_bounded = total is not None and total > 0
+    swap = max(0, (total or 0) - int(memory or 0)) if is_swap_bounded else None
+    reserved = limits.memory_reservation or 0
+    quota, period = resources.quota_of(limits) or (-1, resources.PERIOD)
+    shares = limits.cpu_shares or DEFAULT_SHARES
+    weight = limits.block_io.weight if limits.block_io is not None else 0
     return (
-        (("pids.max", str(pids) if pids > 0 else "max"),),
-        (("memory.max", str(memory) if is_bounded else "max"),),
-        (("memory.swap.max", str(memory) if is_bounded else "max"),),
-        v1_memory,
-        (("cpu.max", f"{quota or 'max'} 100000"),),
-        (("cpu.cfs_quota_us", str(quota or -1)),),
+        ("pids.max", str(pids) if pids > 0 else "max"),
+        ("memory.max", "max" if memory is None else str(int(memory))),
+        ("memory.swap.max", "max" if swap is None else str(swap)),
+        ("memory.low", str(int(reserved))),
+        ("memory.memsw.limit_in_bytes", "-1"),
+        ("memory.limit_in_bytes", "-1" if memory is None else str(int(memory))),
+        ("memory.memsw.limit_in_bytes", str(total) if is_swap_bounded else "-1"),
+        ("memory.soft_limit_in_bytes", str(int(reserved)) if reserved else "-1"),
+        *(
+            (("memory.swappiness", str(limits.memory_swappiness)),)
+            if limits.memory_swappiness is not None
+            else ()
+        ),
+        ("cpu.max", f"{quota if quota > 0 else 'max'} {period}"),
+        ("cpu.weight", str(1 + (shares - 2) * 9999 // 262142)),
+        ("cpu.cfs_quota_us", "-1"),
+        ("cpu.cfs_period_us", str(period)),
+        ("cpu.cfs_quota_us", str(quota)),
+        ("cpu.shares", str(shares)),
+        ("cpuset.cpus", limits.cpuset or ""),
+        *((("blkio.weight", str(weight)), ("io.bfq.weight", str(weight))) if weight else ()),
     )

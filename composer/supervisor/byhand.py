@@ -16,7 +16,7 @@ import trio
 
 from composer import errors
 from composer.model import names
-from composer.model.stack import PublishedPort
+from composer.model.stack import PublishedPort, RestartKind
 from composer.supervisor.control import Command, Request
 from composer.supervisor.watch import signal_number
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from composer.engine.drivers import Drivers
     from composer.engine.records import ContainerRecord
     from composer.model.container import ContainerSpec
-    from composer.model.stack import Stack
+    from composer.model.stack import Service, Stack
     from composer.supervisor.converge import Convergence
     from composer.supervisor.watch import Watch
 
@@ -57,6 +57,10 @@ class ByHand:
             "restart": self._restart,
             "kill": self._kill,
             "remove": self._remove,
+            "pause": self._pause,
+            "unpause": self._unpause,
+            "rename": self._rename,
+            "update": self._update,
         }
         return {f"{PREFIX}{name}": Command(handler=handler) for name, handler in handlers.items()}
 
@@ -140,6 +144,57 @@ class ByHand:
         await self._watch.remove(record.id, with_anonymous_volumes=bool(request.arguments.get("volumes")))
         return {}
 
+    async def _pause(self, request: Request) -> Answer:
+        record = self._running(request, "pause")
+        if self._drivers.runtime.state(record.id).is_paused:
+            message = f"container {record.spec.name} is paused already"
+            raise errors.ConflictError(message)
+        await self._watch.pause(record.id)
+        return {}
+
+    async def _unpause(self, request: Request) -> Answer:
+        record = self._running(request, "unpause")
+        if not self._drivers.runtime.state(record.id).is_paused:
+            message = f"container {record.spec.name} is not paused"
+            raise errors.ConflictError(message)
+        await self._watch.unpause(record.id)
+        return {}
+
+    async def _rename(self, request: Request) -> Answer:
+        record = self._record(request)
+        name = str(request.arguments.get("name"))
+        if not names.CONTAINER_NAME.fullmatch(name):
+            message = f"{name!r} cannot be the name of a container"
+            hint = "Letters, digits, dots, dashes and underscores; two at least, the first a letter or digit."
+            raise errors.UsageError(message, hint=hint)
+        spec = self._drivers.records.rename_container(record.id, name)
+        self._drivers.network.rename(record.id, record.spec.name, name)
+        self._watch.use_spec(record.id, spec)
+        return {}
+
+    async def _update(self, request: Request) -> Answer:
+        """Other limits, at once where it runs; another restart policy, from its next end on."""
+        record = self._complete(request)
+        stack = await trio.to_thread.run_sync(_stack_of, request.arguments)
+        (service,) = stack.services.values()
+        given = request.arguments.get("given")
+        spec = updated(record.spec, service, given if isinstance(given, list) else [])
+        if spec.auto_remove and spec.restart.kind is not RestartKind.NO:
+            message = f"container {spec.name} removes itself when it ends: it cannot be restarted"
+            raise errors.ConflictError(message)
+        if spec.limits != record.spec.limits and self._drivers.runtime.state(record.id).is_running:
+            await trio.to_thread.run_sync(self._drivers.runtime.update_limits, record.id, spec.limits)
+        self._drivers.records.set_spec(record.id, spec)
+        self._watch.use_spec(record.id, spec)
+        return {"warnings": list(stack.warnings)}
+
+    def _running(self, request: Request, verb: str) -> ContainerRecord:
+        record = self._record(request)
+        if not self._drivers.runtime.state(record.id).is_running:
+            message = f"cannot {verb} container {record.spec.name}: it is not running"
+            raise errors.OperationFailed(message)
+        return record
+
     def _complete(self, request: Request) -> ContainerRecord:
         """The record of a container that can be started."""
         record = self._record(request)
@@ -162,6 +217,35 @@ def _stack_of(arguments: Answer) -> Stack:
         is_by_hand=True,
     )
     return load.load_stack(request).stack
+
+
+_LIMIT_OF = {
+    "blkio_config": "block_io",
+    "cpu_period": "cpu_period",
+    "cpu_quota": "cpu_quota",
+    "cpu_rt_period": "cpu_realtime_period",
+    "cpu_rt_runtime": "cpu_realtime_runtime",
+    "cpu_shares": "cpu_shares",
+    "cpus": "cpus",
+    "cpuset": "cpuset",
+    "mem_limit": "memory",
+    "mem_reservation": "memory_reservation",
+    "memswap_limit": "memory_swap",
+    "pids_limit": "pids",
+}
+"""Fields of ``Limits`` by the attribute that sets each."""
+
+
+def updated(spec: ContainerSpec, service: Service, given: Iterable[str]) -> ContainerSpec:
+    """The specification with what the ``given`` attributes of ``service`` say."""
+    fields = {_LIMIT_OF[name] for name in given if name in _LIMIT_OF}
+    changes = {field: getattr(service.limits, field) for field in fields}
+    if "cpus" in fields:  # two ways to say one thing: the last said counts
+        changes |= {"cpu_period": None, "cpu_quota": None}
+    elif fields & {"cpu_period", "cpu_quota"}:
+        changes["cpus"] = None
+    restart = service.restart if "restart" in given else spec.restart
+    return attrs.evolve(spec, limits=attrs.evolve(spec.limits, **changes), restart=restart)
 
 
 def every_port(published: tuple[PublishedPort, ...], exposed: Iterable[str]) -> tuple[PublishedPort, ...]:

@@ -137,6 +137,16 @@ def test_links_and_endpoints_while_connected(subject: Subject) -> None:
     assert tuple(subject.network.endpoints(subject.stack)) == ()
 
 
+def test_a_renamed_container_answers_to_its_new_name(subject: Subject) -> None:
+    name = subject.network.create(subject.spec("default")).spec.name
+    identity, _, _ = subject.connect("c1", name, names=("web", "0123456789ab"))
+    subject.network.rename(identity, "web", "front")
+    (endpoint,) = subject.network.endpoints(subject.stack)
+    assert set(endpoint.names) == {"front", "0123456789ab"}
+    subject.network.rename(identity, "nobody", "somebody")
+    assert set(subject.network.endpoints(subject.stack)[0].names) == {"front", "0123456789ab"}
+
+
 def test_address_is_kept_until_release(subject: Subject) -> None:
     name = subject.network.create(subject.spec("default")).spec.name
     identity, (before,), _ = subject.connect("c1", name)

@@ -170,6 +170,14 @@ class FakeNetwork:
             chosen.append(attrs.evolve(port, published=number))
         return tuple(chosen)
 
+    def rename(self, container_id: str, old: str, new: str) -> None:
+        with self._lock:
+            member = self._members.get(container_id)
+            for name, endpoint in list(member.endpoints.items()) if member else ():
+                names = dict.fromkeys(new if one == old else one for one in endpoint.names)
+                member.endpoints[name] = attrs.evolve(endpoint, names=tuple(names))
+            self.zone_version += 1
+
     def reconnect(self, container_id: str, pid: int, network: str) -> Endpoint:
         with self._lock:
             member = self._members.get(container_id)

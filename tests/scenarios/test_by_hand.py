@@ -202,3 +202,98 @@ def test_inspect_has_dockers_fields(call: Call) -> None:
         for word in path.split("."):
             assert word in value, path
             value = value[word]
+
+
+def _memory_limit(pid: int) -> int:
+    """What the kernel says of a process's cgroup, v1 or v2."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        for file in (f"memory{path}/memory.limit_in_bytes", f"{path.lstrip('/')}/memory.max"):
+            full = Path("/sys/fs/cgroup") / file
+            if full.exists() and ("memory" in controllers or not controllers):
+                return int(full.read_text())
+    raise AssertionError("no memory cgroup")
+
+
+def test_rename_wait_pause_update_prune(store: Store, call: Call) -> None:
+    _ok(
+        call(
+            "run",
+            "-d",
+            "--name",
+            "old",
+            "-m",
+            "64m",
+            "busybox",
+            "sh",
+            "-c",
+            "trap 'exit 4' TERM; sleep 600 & wait",
+        )
+    )
+    _ok(call("rename", "old", "new"))
+    assert call("inspect", "old").returncode == 1
+    assert _field(call, "new", "{{.Name}}") == "/new"
+    address = _field(call, "new", "{{.NetworkSettings.IPAddress}}")
+    assert address in _ok(call("run", "--rm", "busybox", "nslookup", "new"))
+    assert call("run", "--rm", "busybox", "nslookup", "old").returncode != 0
+
+    _ok(
+        call(
+            "update",
+            "--memory",
+            "32m",
+            "--cpus",
+            "0.5",
+            "--pids-limit",
+            "50",
+            "--restart",
+            "on-failure:1",
+            "new",
+        )
+    )
+    shown = _field(
+        call, "new", "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.RestartPolicy.Name}}"
+    )
+    assert shown == f"{32 * 1024 * 1024} 500000000 on-failure"
+    assert _memory_limit(int(_field(call, "new", "{{.State.Pid}}"))) == 32 * 1024 * 1024
+    assert call("update", "--memory", "much", "new").returncode == 1
+
+    _ok(call("pause", "new"))
+    assert _field(call, "new", "{{.State.Status}} {{.State.Paused}}") == "paused true"
+    assert call("pause", "new").returncode == 1
+    _ok(call("unpause", "new"))
+    assert _field(call, "new", "{{.State.Status}}") == "running"
+
+    waiting = subprocess.Popen(
+        [str(COMPOSER), "container", "wait", "new"], env=store.environment, stdout=subprocess.PIPE, text=True
+    )
+    _ok(call("stop", "new"))
+    assert waiting.communicate(timeout=30)[0] == "4\n"
+    assert _ok(call("wait", "new")) == "4\n"
+
+    assert "Total reclaimed space: 0B" in _ok(call("prune", "-f", "--filter", "until=1h"))
+    identity = _field(call, "new", "{{.Id}}")
+    assert identity in _ok(call("prune", "-f")).splitlines()
+    assert call("inspect", "new").returncode == 1
+
+
+def test_ports_are_shown(call: Call) -> None:
+    _ok(
+        call(
+            "run",
+            "-d",
+            "--name",
+            "ports",
+            "-p",
+            "127.0.0.1:0:80",
+            "-p",
+            "127.0.0.1::53/udp",
+            "busybox",
+            "sleep",
+            "60",
+        )
+    )
+    lines = _ok(call("port", "ports")).splitlines()
+    assert [line.partition(" -> ")[0] for line in lines] == ["53/udp", "80/tcp"]
+    assert _ok(call("port", "ports", "80")).strip() == lines[1].partition(" -> ")[2]
+    assert call("port", "ports", "81").returncode == 1

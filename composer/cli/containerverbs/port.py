@@ -36,7 +36,9 @@ def execute(session: Session, options: argparse.Namespace) -> int:
         for port in [wanted] if wanted else sorted(ports):
             for binding in ports[port] or ():
                 host = binding["HostIp"]
-                address = f"[{host}]:{binding['HostPort']}" if ":" in host else f"{host}:{binding['HostPort']}"
+                address = (
+                    f"[{host}]:{binding['HostPort']}" if ":" in host else f"{host}:{binding['HostPort']}"
+                )
                 session.say(address if wanted else f"{port} -> {address}")
 
     return hand.each(session, [options.container], show)

@@ -22,4 +22,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(session: Session, options: argparse.Namespace) -> int:
     """Stop and start the containers; each is printed when it is done."""
-    return hand.ask_each(session, options.containers, "container_restart", {"timeout": options.timeout, "signal": options.signal})
+    return hand.ask_each(
+        session,
+        options.containers,
+        "container_restart",
+        {"timeout": options.timeout, "signal": options.signal},
+    )
