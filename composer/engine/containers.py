@@ -211,9 +211,10 @@ class Containers:
         """``/etc/hosts`` and ``/etc/resolv.conf``: composer's own entries, then the stack's."""
         own = spec.hostname or container_id[:12]
         full = f"{own}.{spec.domainname} {own}" if spec.domainname else own
-        hosts = [(endpoint.address, full) for endpoint in endpoints]
+        own_addresses = [one for endpoint in endpoints for one in (endpoint.address, endpoint.address6)]
+        hosts = [(address, full) for address in own_addresses if address]
         for name, addresses in spec.resolver.hosts.items():
-            hosts += [(self._address(spec, address, endpoints), name) for address in addresses]
+            hosts += [(_address(address, endpoints), name) for address in addresses]
         if endpoints:
             options = spec.resolver.options
             if not any(option.startswith("ndots:") for option in options):
@@ -231,14 +232,6 @@ class Containers:
             "search_domains": spec.resolver.search or settings.search,
             "resolver_options": spec.resolver.options or settings.options,
         }
-
-    def _address(self, spec: ContainerSpec, address: str, endpoints: tuple[Endpoint, ...]) -> str:
-        """``host-gateway`` is where the host answers: the gateway of the first network, else loopback."""
-        if address != "host-gateway":
-            return address
-        if not endpoints:
-            return "127.0.0.1"
-        return self._drivers.network.observe(spec.stack)[endpoints[0].network].gateway
 
     def start(self, prepared: Prepared) -> None:
         """Let the prepared first process run its program."""
@@ -340,3 +333,10 @@ class Containers:
     def wish(self, container_id: str, wish: Wish) -> None:
         """Record what is asked of a container before doing it."""
         self._drivers.records.set_wish(container_id, wish)
+
+
+def _address(address: str, endpoints: tuple[Endpoint, ...]) -> str:
+    """``host-gateway`` is where the host answers: its address on the first network, else loopback."""
+    if address != "host-gateway":
+        return address
+    return next((endpoint.gateway for endpoint in endpoints if endpoint.gateway), "127.0.0.1")

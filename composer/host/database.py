@@ -87,6 +87,40 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE layers ADD COLUMN archive INTEGER NOT NULL DEFAULT 0;
     """,
+    # Networks of both families and of several subnets; attachments with all their settings; ranges of ports.
+    """
+    ALTER TABLE networks RENAME TO old_networks;
+    ALTER TABLE endpoints RENAME TO old_endpoints;
+    ALTER TABLE ports RENAME TO old_ports;
+    CREATE TABLE networks (
+        name TEXT PRIMARY KEY, stack TEXT NOT NULL, spec TEXT NOT NULL,
+        subnet TEXT NOT NULL, gateway TEXT NOT NULL, subnet6 TEXT NOT NULL, gateway6 TEXT NOT NULL,
+        bridge TEXT NOT NULL UNIQUE, created REAL NOT NULL);
+    CREATE TABLE endpoints (
+        container TEXT NOT NULL, network TEXT NOT NULL REFERENCES networks(name),
+        stack TEXT NOT NULL, address TEXT NOT NULL, address6 TEXT NOT NULL, interface TEXT NOT NULL,
+        position INTEGER NOT NULL, names TEXT NOT NULL, membership TEXT NOT NULL,
+        is_active INTEGER NOT NULL, PRIMARY KEY (container, network));
+    CREATE TABLE ports (
+        container TEXT NOT NULL, stack TEXT NOT NULL, target INTEGER NOT NULL,
+        host_ip TEXT NOT NULL, protocol TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+        published INTEGER NOT NULL, is_active INTEGER NOT NULL,
+        PRIMARY KEY (container, target, protocol, host_ip, first, last));
+    INSERT INTO networks SELECT name, stack,
+        json_remove(json_set(spec, '$.pools', json(iif(json_extract(spec, '$.subnet') IS NULL, '[]',
+            json_array(json_object('subnet', json_extract(spec, '$.subnet'),
+                'gateway', json_extract(spec, '$.gateway')))))), '$.subnet', '$.gateway'),
+        subnet, gateway, '', '', bridge, 0 FROM old_networks;
+    INSERT INTO endpoints SELECT container, network, stack, address, '', interface, position, names, '{}',
+        is_active FROM old_endpoints;
+    INSERT INTO ports SELECT container, stack, target, host_ip, protocol,
+        iif(is_random, 0, published), 0, published, is_active FROM old_ports;
+    DROP TABLE old_endpoints;
+    DROP TABLE old_networks;
+    DROP TABLE old_ports;
+    CREATE UNIQUE INDEX endpoints_by_address ON endpoints(network, address) WHERE address != '';
+    CREATE UNIQUE INDEX endpoints_by_address6 ON endpoints(network, address6) WHERE address6 != '';
+    """,
 )
 
 

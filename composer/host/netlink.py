@@ -27,7 +27,7 @@ from composer import errors
 
 _NEWLINK, _DELLINK, _GETLINK = 16, 17, 18
 _NEWADDR, _GETADDR = 20, 22
-_NEWROUTE, _GETROUTE = 24, 26
+_NEWROUTE, _DELROUTE, _GETROUTE = 24, 25, 26
 _NOOP, _ERROR, _DONE = 1, 2, 3
 
 _REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
@@ -36,15 +36,22 @@ _DUMP_INTERRUPTED, _CAPPED, _HAS_DETAILS = 0x10, 0x100, 0x200
 
 _SOL_NETLINK, _OPTION_CAP_ACK, _OPTION_EXT_ACK = 270, 10, 11
 
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 10, 18
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
 _IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_GROUP, _IFLA_NET_NS_FD = 20, 26, 27, 28
 _INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA, _VETH_PEER = 1, 2, 4, 5, 1
-_BRIDGE_PORT_HAIRPIN = 4
+_BRIDGE_PORT_HAIRPIN, _BRIDGE_PORT_ISOLATED = 4, 33
+_MACVLAN_MODE, _IPVLAN_MODE, _IPVLAN_FLAGS = 1, 1, 2
+_MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
+_IPVLAN_MODES = {"l2": 0, "l3": 1, "l3s": 2}
+_IPVLAN_FLAG_BITS = {"bridge": 0, "private": 1, "vepa": 2}
 _BRIDGE_MCAST_SNOOPING = 23
 _INET6_ADDR_GEN_MODE, _GEN_MODE_NONE = 8, 1
-_IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST, _IFA_FLAGS = 1, 2, 4, 8
+_NO_DETECTION = 0x02
+"""``IFA_F_NODAD``: an address that our own leases keep unique need not wait for duplicate detection."""
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
 _TABLE_MAIN, _PROTOCOL_BOOT, _SCOPE_UNIVERSE, _TYPE_UNICAST, _TYPE_LOCAL = 254, 3, 0, 1, 2
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _UP = 0x1
 _NESTED = 0x8000
 _TYPE_MASK = 0x3FFF
@@ -71,11 +78,12 @@ class Link:
     alias: str = ""
     group: int = 0
     is_up: bool = False
+    mtu: int = 0
 
 
 @attrs.frozen(kw_only=True)
 class Address:
-    """One IPv4 address of an interface."""
+    """One address of an interface, IPv4 or IPv6."""
 
     index: int
     address: str
@@ -84,7 +92,7 @@ class Address:
 
 @attrs.frozen(kw_only=True)
 class Route:
-    """One IPv4 route to a subnet; ``index`` is the outgoing interface or 0."""
+    """One route to a subnet, IPv4 or IPv6; ``index`` is the outgoing interface or 0."""
 
     subnet: str
     index: int
@@ -103,7 +111,7 @@ class Request:
 # --------------------------------------------------------------------------- requests, pure
 
 
-def create_bridge(name: str, *, group: int, mac: bytes) -> Request:
+def create_bridge(name: str, *, group: int, mac: bytes, mtu: int = 0) -> Request:
     """Make a bridge that floods multicast instead of snooping it (small networks, no MLD storms)."""
     data = _attribute(_BRIDGE_MCAST_SNOOPING, b"\0")
     info = _text(_INFO_KIND, "bridge") + _attribute(_INFO_DATA | _NESTED, data)
@@ -111,18 +119,23 @@ def create_bridge(name: str, *, group: int, mac: bytes) -> Request:
         _link_header()
         + _text(_IFLA_IFNAME, name)
         + _attribute(_IFLA_ADDRESS, mac)
+        + (_number(_IFLA_MTU, mtu) if mtu else b"")
         + _number(_IFLA_GROUP, group)
         + _attribute(_IFLA_LINKINFO | _NESTED, info)
     )
     return Request(what=f"bridge {name}", kind=_NEWLINK, flags=_CREATE | _EXCLUSIVE, body=body)
 
 
-def create_veth(name: str, *, group: int, master: int, peer: str, peer_mac: bytes, namespace: int) -> Request:
+def create_veth(
+    name: str, *, group: int, master: int, peer: str, peer_mac: bytes, namespace: int, mtu: int = 0
+) -> Request:
     """Make a pair: ``name`` here (on bridge ``master`` unless 0), ``peer`` in a namespace (descriptor)."""
+    size = _number(_IFLA_MTU, mtu) if mtu else b""
     peer_body = (
         _link_header()
         + _text(_IFLA_IFNAME, peer)
         + _attribute(_IFLA_ADDRESS, peer_mac)
+        + size
         + _number(_IFLA_NET_NS_FD, namespace)
     )
     info = _text(_INFO_KIND, "veth") + _attribute(
@@ -131,6 +144,7 @@ def create_veth(name: str, *, group: int, master: int, peer: str, peer_mac: byte
     body = (
         _link_header()
         + _text(_IFLA_IFNAME, name)
+        + size
         + _number(_IFLA_GROUP, group)
         + (_number(_IFLA_MASTER, master) if master else b"")
         + _attribute(_IFLA_LINKINFO | _NESTED, info)
@@ -138,11 +152,49 @@ def create_veth(name: str, *, group: int, master: int, peer: str, peer_mac: byte
     return Request(what=f"link {name}", kind=_NEWLINK, flags=_CREATE | _EXCLUSIVE, body=body)
 
 
-def set_up(name: str, *, alias: str = "", without_ipv6: bool = False, is_hairpin: bool = False) -> Request:
+def create_macvlan(name: str, *, parent: int, mode: str, mac: bytes, namespace: int, mtu: int = 0) -> Request:
+    """Make a macvlan interface of ``parent`` (an index) in a namespace (descriptor)."""
+    data = _number(_MACVLAN_MODE, _MACVLAN_MODES[mode or "bridge"])
+    body = _slice(name, "macvlan", data, parent=parent, namespace=namespace, mtu=mtu) + _attribute(
+        _IFLA_ADDRESS, mac
+    )
+    return Request(what=f"macvlan {name}", kind=_NEWLINK, flags=_CREATE | _EXCLUSIVE, body=body)
+
+
+def create_ipvlan(name: str, *, parent: int, mode: str, flag: str, namespace: int, mtu: int = 0) -> Request:
+    """Make an ipvlan interface of ``parent``, which has the parent's hardware address."""
+    data = _attribute(_IPVLAN_MODE, struct.pack("=H", _IPVLAN_MODES[mode or "l2"]))
+    data += _attribute(_IPVLAN_FLAGS, struct.pack("=H", _IPVLAN_FLAG_BITS[flag or "bridge"]))
+    body = _slice(name, "ipvlan", data, parent=parent, namespace=namespace, mtu=mtu)
+    return Request(what=f"ipvlan {name}", kind=_NEWLINK, flags=_CREATE | _EXCLUSIVE, body=body)
+
+
+def _slice(name: str, kind: str, data: bytes, *, parent: int, namespace: int, mtu: int) -> bytes:
+    return (
+        _link_header()
+        + _text(_IFLA_IFNAME, name)
+        + _number(_IFLA_LINK, parent)
+        + _number(_IFLA_NET_NS_FD, namespace)
+        + (_number(_IFLA_MTU, mtu) if mtu else b"")
+        + _attribute(
+            _IFLA_LINKINFO | _NESTED, _text(_INFO_KIND, kind) + _attribute(_INFO_DATA | _NESTED, data)
+        )
+    )
+
+
+def set_up(
+    name: str,
+    *,
+    alias: str = "",
+    without_ipv6: bool = False,
+    is_hairpin: bool = False,
+    is_isolated: bool = False,
+) -> Request:
     """Bring a link up; first give it an alias and keep it from making itself an IPv6 address.
 
     ``is_hairpin`` lets the bridge send a frame back to the port it came from: a container that calls
     its own published port needs it where bridged packets pass iptables (``br_netfilter``).
+    ``is_isolated`` keeps it from sending to other isolated ports: the host is all that it reaches.
     """
     body = _link_header(flags=_UP, change=_UP) + _text(_IFLA_IFNAME, name)
     if alias:
@@ -151,8 +203,10 @@ def set_up(name: str, *, alias: str = "", without_ipv6: bool = False, is_hairpin
         mode = _attribute(_INET6_ADDR_GEN_MODE, bytes([_GEN_MODE_NONE]))
         family = _attribute(socket.AF_INET6 | _NESTED, mode)
         body += _attribute(_IFLA_AF_SPEC | _NESTED, family)
-    if is_hairpin:
-        data = _attribute(_INFO_SLAVE_DATA | _NESTED, _attribute(_BRIDGE_PORT_HAIRPIN, b"\1"))
+    if is_hairpin or is_isolated:
+        port = _attribute(_BRIDGE_PORT_HAIRPIN, b"\1" if is_hairpin else b"\0")
+        port += _attribute(_BRIDGE_PORT_ISOLATED, b"\1" if is_isolated else b"\0")
+        data = _attribute(_INFO_SLAVE_DATA | _NESTED, port)
         body += _attribute(_IFLA_LINKINFO | _NESTED, _text(_INFO_SLAVE_KIND, "bridge") + data)
     return Request(what=f"link {name}", kind=_NEWLINK, flags=0, body=body)
 
@@ -176,23 +230,46 @@ def delete_group(group: int, what: str) -> Request:
 
 
 def add_address(index: int, address: str, prefix: int, what: str) -> Request:
-    """Give an interface an IPv4 address; giving it again changes nothing."""
-    packed = socket.inet_aton(address)
-    host_bits = (1 << (32 - prefix)) - 1
-    broadcast = struct.pack("!I", struct.unpack("!I", packed)[0] | host_bits)
-    body = _ADDRESS.pack(socket.AF_INET, prefix, 0, _SCOPE_UNIVERSE, index)
+    """Give an interface an address; giving it again changes nothing."""
+    family = _family(address)
+    packed = socket.inet_pton(family, address)
+    body = _ADDRESS.pack(family, prefix, 0, _SCOPE_UNIVERSE, index)
     body += _attribute(_IFA_LOCAL, packed) + _attribute(_IFA_ADDRESS, packed)
-    if prefix < 31:
+    if family == socket.AF_INET6:
+        body += _number(_IFA_FLAGS, _NO_DETECTION)
+    elif prefix < 31:
+        host_bits = (1 << (32 - prefix)) - 1
+        broadcast = struct.pack("!I", struct.unpack("!I", packed)[0] | host_bits)
         body += _attribute(_IFA_BROADCAST, broadcast)
     return Request(what=what, kind=_NEWADDR, flags=_CREATE | _REPLACE, body=body)
 
 
 def add_default_route(gateway: str, what: str) -> Request:
-    """Send everything else to ``gateway``."""
-    body = _ROUTE.pack(
-        socket.AF_INET, 0, 0, 0, _TABLE_MAIN, _PROTOCOL_BOOT, _SCOPE_UNIVERSE, _TYPE_UNICAST, 0
-    ) + _attribute(_RTA_GATEWAY, socket.inet_aton(gateway))
+    """Send everything else of a family to ``gateway``, in place of a former one."""
+    family = _family(gateway)
+    body = _default_route(family) + _attribute(_RTA_GATEWAY, socket.inet_pton(family, gateway))
     return Request(what=what, kind=_NEWROUTE, flags=_CREATE | _REPLACE, body=body)
+
+
+def add_default_link(index: int, *, version: int, what: str) -> Request:
+    """Send everything else of a family out of an interface, whose other end knows the way."""
+    family = socket.AF_INET6 if version == 6 else socket.AF_INET
+    body = _default_route(family) + _number(_RTA_OIF, index)
+    return Request(what=what, kind=_NEWROUTE, flags=_CREATE | _REPLACE, body=body)
+
+
+def delete_default_route(version: int, what: str) -> Request:
+    """Take the default route of a family away; ``ESRCH`` when there is none."""
+    family = socket.AF_INET6 if version == 6 else socket.AF_INET
+    return Request(what=what, kind=_DELROUTE, flags=0, body=_default_route(family))
+
+
+def _default_route(family: int) -> bytes:
+    return _ROUTE.pack(family, 0, 0, 0, _TABLE_MAIN, _PROTOCOL_BOOT, _SCOPE_UNIVERSE, _TYPE_UNICAST, 0)
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def _link_header(*, flags: int = 0, change: int = 0) -> bytes:
@@ -241,17 +318,18 @@ def link_from(body: bytes) -> Link:
         alias=_string(found.get(_IFLA_IFALIAS)),
         group=_integer(found.get(_IFLA_GROUP)),
         is_up=bool(flags & _UP),
+        mtu=_integer(found.get(_IFLA_MTU)),
     )
 
 
 def address_from(body: bytes) -> Address | None:
-    """The IPv4 address that a ``RTM_NEWADDR`` body describes."""
+    """The address that a ``RTM_NEWADDR`` body describes; ``None`` for other families."""
     family, prefix, _flags, _scope, index = _ADDRESS.unpack_from(body)
     found = attributes_in(body[_ADDRESS.size :])
     packed = found.get(_IFA_LOCAL) or found.get(_IFA_ADDRESS)
-    if family != socket.AF_INET or packed is None:
+    if family not in _FAMILIES or packed is None:
         return None
-    return Address(index=index, address=socket.inet_ntoa(packed), prefix=prefix)
+    return Address(index=index, address=socket.inet_ntop(family, packed), prefix=prefix)
 
 
 def route_from(body: bytes) -> Route | None:
@@ -259,9 +337,9 @@ def route_from(body: bytes) -> Route | None:
     family, prefix, _source, _tos, _table, _protocol, _scope, kind, _flags = _ROUTE.unpack_from(body)
     found = attributes_in(body[_ROUTE.size :])
     packed = found.get(_RTA_DST)
-    if family != socket.AF_INET or packed is None or kind not in (_TYPE_UNICAST, _TYPE_LOCAL):
+    if family not in _FAMILIES or packed is None or kind not in (_TYPE_UNICAST, _TYPE_LOCAL):
         return None
-    return Route(subnet=f"{socket.inet_ntoa(packed)}/{prefix}", index=_integer(found.get(_RTA_OIF)))
+    return Route(subnet=f"{socket.inet_ntop(family, packed)}/{prefix}", index=_integer(found.get(_RTA_OIF)))
 
 
 def _string(value: bytes | None) -> str:
@@ -373,14 +451,14 @@ class Netlink:
         return tuple(link_from(body) for body in self._dump(_GETLINK, _link_header(), _NEWLINK))
 
     def addresses(self) -> tuple[Address, ...]:
-        """Every IPv4 address of the namespace."""
-        body = _ADDRESS.pack(socket.AF_INET, 0, 0, 0, 0)
+        """Every address of the namespace, of both families."""
+        body = _ADDRESS.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
         found = (address_from(answer) for answer in self._dump(_GETADDR, body, _NEWADDR))
         return tuple(address for address in found if address is not None)
 
     def routes(self) -> tuple[Route, ...]:
-        """Every IPv4 route to a subnet, of every table."""
-        body = _ROUTE.pack(socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0)
+        """Every route to a subnet, of every table and both families."""
+        body = _ROUTE.pack(socket.AF_UNSPEC, 0, 0, 0, 0, 0, 0, 0, 0)
         found = (route_from(answer) for answer in self._dump(_GETROUTE, body, _NEWROUTE))
         return tuple(route for route in found if route is not None)
 

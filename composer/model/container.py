@@ -22,6 +22,7 @@ from composer.model.stack import (
     Logging,
     MountKind,
     Namespaces,
+    Pool,
     PublishedPort,
     Resolver,
     RestartKind,
@@ -69,6 +70,15 @@ class NetworkMembership:
 
     aliases: tuple[str, ...] = ()
     ipv4_address: str | None = None
+    ipv6_address: str | None = None
+    link_local_ips: tuple[str, ...] = ()
+    mac_address: str | None = None
+    interface_name: str | None = None
+    priority: int = 0
+    gw_priority: int = 0
+    driver_opts: Mapping[str, str] = attrs.field(factory=dict)
+    links: Mapping[str, str] = attrs.field(factory=dict)
+    """Names that only this container sees, each with the name on this network that it stands for."""
 
 
 @attrs.frozen(kw_only=True)
@@ -125,6 +135,16 @@ class ContainerSpec:
     post_start: tuple[Hook, ...] = ()
     pre_stop: tuple[Hook, ...] = ()
     auto_remove: bool = False
+    joined: Mapping[str, NetworkMembership] = attrs.field(factory=dict)
+    """Networks that it was connected to by hand: no stack file says so, and none is against it."""
+    left: tuple[str, ...] = ()
+    """Networks of ``networks`` that it was disconnected from by hand."""
+
+    @property
+    def memberships(self) -> Mapping[str, NetworkMembership]:
+        """The networks that it is on: the stack file's word, then what was done by hand."""
+        both = {**self.networks, **self.joined}
+        return {name: membership for name, membership in both.items() if name not in self.left}
 
 
 @attrs.frozen(kw_only=True)
@@ -135,8 +155,12 @@ class NetworkSpec:
     key: str
     name: str
     internal: bool = False
-    subnet: str | None = None
-    gateway: str | None = None
+    driver: str = "bridge"
+    driver_opts: Mapping[str, str] = attrs.field(factory=dict)
+    pools: tuple[Pool, ...] = ()
+    enable_ipv4: bool = True
+    enable_ipv6: bool = False
+    attachable: bool = False
     labels: Mapping[str, str] = attrs.field(factory=dict)
 
 
@@ -234,6 +258,8 @@ class ObservedNetwork:
     bridge: str
     damage: str = ""
     members: int = 0
+    subnet6: str = ""
+    gateway6: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -253,10 +279,12 @@ class Observed:
     ``images`` maps each image reference that the stack names to the id in the store (absent when
     not there), ``image_ages`` to the seconds since it was last pulled, built or tagged.  Containers are
     sorted by service, number and generation.
+    ``networks`` are the stack's own, ``foreign`` those of others that it uses or asks for.
     """
 
     containers: tuple[ObservedContainer, ...] = ()
     networks: Mapping[str, ObservedNetwork] = attrs.field(factory=dict)
+    foreign: Mapping[str, ObservedNetwork] = attrs.field(factory=dict)
     volumes: Mapping[str, ObservedVolume] = attrs.field(factory=dict)
     every_volume: frozenset[str] = frozenset()
     images: Mapping[str, str] = attrs.field(factory=dict)

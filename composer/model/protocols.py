@@ -9,7 +9,7 @@ it completes, or it undoes what it began, or it leaves something that the same c
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -418,17 +418,27 @@ class NetworkState:
     gateway: str
     bridge: str
     damage: str = ""
+    subnet6: str = ""
+    gateway6: str = ""
+    created: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
 class Endpoint:
-    """One container on one network: the leased address is kept until ``release_container``."""
+    """One container on one network: the leased addresses are kept until ``release_container``.
+
+    ``address`` is IPv4 and ``address6`` IPv6, each "" where the network has none of the kind.
+    """
 
     container_id: str
     network: str
     address: str
     interface: str
     names: tuple[str, ...] = ()
+    address6: str = ""
+    mac: str = ""
+    gateway: str = ""
+    """The host's own address on the network; "" where it has none (``macvlan``, ``isolated``)."""
 
 
 class NamespaceHandle(Protocol):
@@ -462,6 +472,12 @@ class Network(Protocol):
     def observe(self, stack: str) -> Mapping[str, NetworkState]:
         """The stack's recorded networks by name, each with its damage."""
 
+    def observe_foreign(self, stack: str, wanted: Iterable[str] = ()) -> Mapping[str, NetworkState]:
+        """Other stacks' networks, with damage: those this one's containers are on, and ``wanted``."""
+
+    def observe_all(self) -> Mapping[str, NetworkState]:
+        """Every recorded network, with damage."""
+
     def connect(
         self,
         container_id: str,
@@ -471,12 +487,27 @@ class Network(Protocol):
         *,
         stack: str,
     ) -> tuple[NamespaceHandle, tuple[Endpoint, ...], tuple[PublishedPort, ...]]:
-        """Make a namespace with one link per network (``eth0`` first, by sorted name).
+        """Make a namespace with one link per network (``eth0`` first, by priority and name).
 
         Leases addresses (the same as before, where free) and host ports (sticky when random),
         publishes the ports.  Raises ``PortTaken``.  ``names`` are what DNS answers besides the
         memberships' aliases.
         """
+
+    def attach(
+        self,
+        container_id: str,
+        pid: int,
+        network: str,
+        membership: NetworkMembership,
+        names: Sequence[str],
+        *,
+        stack: str,
+    ) -> Endpoint:
+        """Put a running container (first process ``pid``) on one more network; all of it or nothing."""
+
+    def detach(self, container_id: str, pid: int, network: str) -> None:
+        """Take a container off a network and its lease away; idempotent.  ``pid`` 0: it does not run."""
 
     def reconnect(self, container_id: str, pid: int, network: str) -> Endpoint:
         """Give a running container (first process ``pid``) its lost link back."""

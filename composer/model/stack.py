@@ -102,10 +102,18 @@ class PublishedPort:
     published: int = 0
     host_ip: str = ""
     protocol: str = "tcp"
+    last: int = 0
+    """The end of a published range, of which any free port will do; 0 for none."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is no choice: neither a random port nor one of a range."""
+        return self.published > 0 and not self.last
 
     def __str__(self) -> str:
-        host = f"{self.host_ip}:" if self.host_ip else ""
-        return f"{host}{self.published or ''}:{self.target}/{self.protocol}"
+        host = f"[{self.host_ip}]:" if ":" in self.host_ip else f"{self.host_ip}:" if self.host_ip else ""
+        published = f"{self.published}-{self.last}" if self.last else f"{self.published or ''}"
+        return f"{host}{published}:{self.target}/{self.protocol}"
 
 
 @attrs.frozen(kw_only=True)
@@ -266,16 +274,6 @@ class NetworkDefinition:
     enable_ipv4: bool = True
     enable_ipv6: bool = False
     labels: Mapping[str, str] = attrs.field(factory=dict)
-
-    @property
-    def subnet(self) -> str | None:
-        """The first subnet that was written."""
-        return self.pools[0].subnet if self.pools else None
-
-    @property
-    def gateway(self) -> str | None:
-        """The gateway in it."""
-        return self.pools[0].gateway if self.pools else None
 
 
 @attrs.frozen(kw_only=True)

@@ -76,15 +76,16 @@ def parse_query(packet: bytes) -> Query | None:
 
 
 def answer(query: Query, records: Sequence[bytes], *, limit: int | None = None) -> bytes:
-    """An answer of ours with these record data, all of the type that was asked for.
+    """An answer of ours with these record data, all of the type that was asked for (for any type: A).
 
     What does not fit ``limit`` (``None``: TCP) is left out and the packet marked truncated.
     """
+    kind = TYPE_A if query.kind == TYPE_ANY else query.kind
     size = _HEADER.size + len(query.question) + (11 if query.has_options else 0)
     packed: list[bytes] = []
     is_truncated = False
     for data in records:
-        record = struct.pack("!HHHLH", _POINTER_TO_QUESTION, query.kind, CLASS_IN, TTL, len(data)) + data
+        record = struct.pack("!HHHLH", _POINTER_TO_QUESTION, kind, CLASS_IN, TTL, len(data)) + data
         if limit is not None and size + len(record) > limit:
             is_truncated = True
             break

@@ -13,7 +13,7 @@ import itertools
 import os
 import socket
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,11 +22,12 @@ import attrs
 
 from composer import errors
 from composer.host import filelock, netlink, netns, process, sysctl
+from composer.model import driveroptions
 from composer.model import names as derived
 from composer.model.container import NetworkMembership, NetworkSpec
 from composer.model.protocols import BuildNamespace, Endpoint, NamespaceHandle, NetworkState
 from composer.model.stack import PublishedPort
-from composer.network import addresses, firewall, foreign, links, reservation, ruleset
+from composer.network import addresses, attachment, firewall, foreign, links, reservation, ruleset
 from composer.network.leases import BUILD, EndpointLease, Leases, NetworkLease, PortLease
 from composer.network.zone import Zone, ZoneEntry, zone_of
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from composer.host.paths import Paths
 
 _FORWARD = "net/ipv4/ip_forward"
+_FORWARD6 = "net/ipv6/conf/all/forwarding"
 _HOST_LOCK = Path("/run/composer-network.lock")
 """Two stores see each other only in the kernel's routes: choosing a subnet is one at a time per host."""
 
@@ -55,7 +57,7 @@ class LinuxNetwork:
         self._last_asked = 0
         self._served: dict[str, int] = {}
         self._held_turn = threading.Lock()
-        self._held: dict[str, list[socket.socket]] = {}
+        self._held: dict[str, list[_Held]] = {}
         self._builds = 0
         self._inspector = firewall.Inspector()
         self.zone_version = 0
@@ -64,15 +66,29 @@ class LinuxNetwork:
     # ------------------------------------------------------------------ networks
 
     def create(self, spec: NetworkSpec) -> NetworkState:
-        """Lease a subnet, make the bridge and the stack's rules; idempotent (also the repair)."""
-        bridge = derived.bridge_name(spec.name, self._key)
+        """Lease subnets, make the bridge and the stack's rules; idempotent (also the repair)."""
+        bridge = bridge_name(spec, self._key)
+        if spec.driver != driveroptions.BRIDGE:
+            return self._create_without_bridge(spec, bridge)
         with netlink.Netlink() as kernel:
             lease = self._lease(kernel, spec, bridge)
-            sysctl.write(_FORWARD, "1")
+            _forward(lease)
             self._ensure_rules(spec.stack, is_doubted=True)
             self._raise_bridge(kernel, lease)
-        firewall.open_forwarding(foreign.Opening(bridge=bridge, stack=spec.stack))
+        firewall.open_forwarding(_opening(lease))
         self._route_loopback(spec.stack)
+        self.zone_version += 1
+        return _state_of(lease)
+
+    def _create_without_bridge(self, spec: NetworkSpec, bridge: str) -> NetworkState:
+        """A network of slices of an interface: nothing but leases until a container comes."""
+        parent = driveroptions.parent_options(spec.driver, spec.driver_opts).parent
+        if not netlink.index_of(parent):
+            message = f"network {spec.name}: this host has no network interface {parent}"
+            raise errors.ConflictError(
+                message, hint="`ip -brief link` lists them; correct driver_opts.parent."
+            )
+        lease = self._leases.lease_network(spec, bridge, ())
         self.zone_version += 1
         return _state_of(lease)
 
@@ -83,7 +99,11 @@ class LinuxNetwork:
             return self._leases.lease_network(spec, bridge, _foreign_subnets(kernel, bridge))
         with filelock.hold(_HOST_LOCK):
             lease = self._leases.lease_network(spec, bridge, _foreign_subnets(kernel, bridge))
-            self._raise_bridge(kernel, lease)  # within the lock: its route is what others see
+            try:
+                self._raise_bridge(kernel, lease)  # within the lock: its route is what others see
+            except errors.ConflictError:
+                self._leases.forget_network(spec.name)  # the interface is somebody else's: nothing was made
+                raise
             return lease
 
     def _move_if_overlapped(self, kernel: netlink.Netlink, lease: NetworkLease) -> None:
@@ -94,18 +114,19 @@ class LinuxNetwork:
         if kernel.link(lease.bridge) is not None:
             return
         taken = _foreign_subnets(kernel, lease.bridge)
-        if not addresses.overlaps(lease.subnet, taken):
+        if not any(addresses.overlaps(subnet, taken) for subnet, _ in lease.subnets):
             return
-        if lease.spec.subnet is not None:
-            addresses.declared_subnet(lease.spec.name, lease.spec.subnet, taken)
+        for pool in lease.spec.pools:
+            if pool.subnet is not None:
+                addresses.declared_subnet(lease.spec.name, pool.subnet, taken)
         self._leases.forget_network(lease.spec.name)
 
-    def _raise_bridge(self, kernel: netlink.Netlink, lease: NetworkLease) -> None:
-        """Bridge with address, and the links of running containers back on it if it was deleted."""
-        alias = f"{links.ALIAS} network {lease.spec.name}"
-        index = links.ensure_bridge(kernel, lease.bridge, lease.gateway, lease.prefix, alias)
+    def _raise_bridge(self, kernel: netlink.Netlink, lease: NetworkLease) -> int:
+        """Bridge with addresses, and the links of running containers back on it if it was deleted."""
+        index = links.ensure_bridge(kernel, attachment.bridge_of(lease))
         for link in self._stray(kernel, lease):
             kernel.change([netlink.set_master(link.name, index)], tolerate=[errno.ENODEV])
+        return index
 
     def _stray(self, kernel: netlink.Netlink, lease: NetworkLease) -> tuple[netlink.Link, ...]:
         """Our links of this network's active endpoints that are on no bridge."""
@@ -152,37 +173,50 @@ class LinuxNetwork:
 
     def observe(self, stack: str) -> Mapping[str, NetworkState]:
         """The stack's recorded networks by name, each with its damage."""
-        leases = self._leases.networks(stack)
-        if not leases:
+        return self._observed(self._leases.networks(stack))
+
+    def observe_foreign(self, stack: str, wanted: Iterable[str] = ()) -> Mapping[str, NetworkState]:
+        """Other stacks' networks, with damage: those that this one's containers are on, and ``wanted``."""
+        asked = map(self._leases.network, wanted)
+        leases = [*self._leases.networks_used_by(stack), *(lease for lease in asked if lease is not None)]
+        return self._observed({one.spec.name: one for one in leases if one.spec.stack != stack}.values())
+
+    def observe_all(self) -> Mapping[str, NetworkState]:
+        """Every network of the store, with damage."""
+        return self._observed(self._leases.every_network())
+
+    def _observed(self, leases: Iterable[NetworkLease]) -> dict[str, NetworkState]:
+        wanted = tuple(leases)
+        if not wanted:
             return {}
         with netlink.Netlink() as kernel:
             present = {link.name: link for link in kernel.links()}
-            here = kernel.addresses()
-        forwards = sysctl.read(_FORWARD) == "1"
-        rules = self._ruleset(stack, present.values())
-        openings = tuple(foreign.Opening(bridge=lease.bridge, stack=stack) for lease in leases)
-        rules_damage, blocked = self._inspector.look(stack, rules, openings)
-        loopback = self._loopback_bridges(stack)
+            here = frozenset((one.index, one.address) for one in kernel.addresses())
+        by_stack: dict[str, list[NetworkLease]] = {}
+        for lease in wanted:
+            by_stack.setdefault(lease.spec.stack, []).append(lease)
         states = {}
-        for lease in leases:
-            link = present.get(lease.bridge)
-            if link is None or not links.is_ours(link, lease.bridge):
-                damage = f"its bridge {lease.bridge} is gone"
-            elif not link.is_up:
-                damage = f"its bridge {lease.bridge} is down"
-            elif not any(one.index == link.index and one.address == lease.gateway for one in here):
-                damage = f"its bridge {lease.bridge} lost address {lease.gateway}"
-            elif not forwards:
-                damage = "forwarding is switched off (net.ipv4.ip_forward)"
-            elif rules_damage:
-                damage = rules_damage
-            elif lease.bridge in blocked:
-                damage = f"forwarding is blocked by {blocked[lease.bridge]}"
-            elif lease.bridge in loopback and sysctl.read(_route_localnet(lease.bridge)) != "1":
-                damage = "publishing on 127.0.0.1 is switched off (route_localnet)"
-            else:
-                damage = ""
-            states[lease.spec.name] = attrs.evolve(_state_of(lease), damage=damage)
+        for stack, owned in by_stack.items():
+            rules = self._ruleset(stack, present.values())
+            openings = tuple(_opening(lease) for lease in owned if lease.is_bridge)
+            rules_damage, blocked = self._inspector.look(stack, rules, openings)
+            loopback = self._loopback_bridges(stack)
+            for lease in owned:
+                link = present.get(lease.bridge)
+                damage = (
+                    _link_damage(lease, link, here)
+                    or _forwarding_damage(lease)
+                    or rules_damage
+                    or (
+                        f"forwarding is blocked by {blocked[lease.bridge]}" if lease.bridge in blocked else ""
+                    )
+                )
+                is_loopback = lease.bridge in loopback and sysctl.read(_route_localnet(lease.bridge)) != "1"
+                if not damage and is_loopback:
+                    damage = "publishing on 127.0.0.1 is switched off (route_localnet)"
+                if not lease.is_bridge:
+                    damage = _parent_damage(lease, present)
+                states[lease.spec.name] = attrs.evolve(_state_of(lease), damage=damage)
         return states
 
     # ------------------------------------------------------------------ containers
@@ -200,96 +234,150 @@ class LinuxNetwork:
         with ExitStack() as undo:
             undo.callback(self.disconnect, container_id)
             endpoints = self._leases.lease_endpoints(container_id, stack, memberships, names)
-            published = self._publish(container_id, stack, ports)
-            namespace = self._make_namespace(endpoints)
+            networks = self._networks_of(endpoints)
+            published = self._publish(container_id, stack, _bound_ports(ports, endpoints, networks))
+            namespace = self._make_namespace(endpoints, networks)
             undo.callback(namespace.close)
             if published:
                 self._ensure_rules(stack)
                 self._route_loopback(stack)
             undo.pop_all()
         self.zone_version += 1
-        return namespace, tuple(map(_endpoint_of, endpoints)), published
+        return namespace, tuple(_endpoint_of(one, networks[one.network]) for one in endpoints), published
 
-    def _make_namespace(self, endpoints: Sequence[EndpointLease]) -> netns.Namespace:
+    def _make_namespace(
+        self, endpoints: Sequence[EndpointLease], networks: Mapping[str, NetworkLease]
+    ) -> netns.Namespace:
         with netlink.Netlink() as kernel:
-            plugs, gateway = self._plugs(kernel, endpoints)
+            plugs = self._plugs(kernel, endpoints, networks)
+            ways = attachment.ways_out(endpoints, networks)
 
             def configure(descriptor: int) -> None:
                 links.prepare_namespace()
                 links.plug(kernel, plugs, descriptor)
-                links.configure_inside(plugs, gateway, is_new=True)
+                links.configure_inside(plugs, ways, is_new=True)
 
             return netns.make(configure)
 
     def _plugs(
-        self, kernel: netlink.Netlink, endpoints: Sequence[EndpointLease]
-    ) -> tuple[list[links.Plug], str | None]:
-        """What to plug in, and the default gateway: of the first network that has a way out."""
+        self,
+        kernel: netlink.Netlink,
+        endpoints: Iterable[EndpointLease],
+        networks: Mapping[str, NetworkLease],
+    ) -> list[links.Plug]:
+        """What to plug in, onto bridges that are there for sure."""
         plugs = []
-        gateway = None
         for endpoint in endpoints:
-            lease = self._network_of(endpoint)
-            master = netlink.index_of(lease.bridge)
-            if not master:
-                self._raise_bridge(kernel, lease)
-                master = netlink.index_of(lease.bridge)
-            if gateway is None and not lease.spec.internal:
-                gateway = lease.gateway
-            plugs.append(
-                links.Plug(
-                    link=derived.veth_name(endpoint.container_id, endpoint.network, self._key),
-                    group=links.group_of(lease.bridge),
-                    master=master,
-                    interface=endpoint.interface,
-                    address=endpoint.address,
-                    prefix=lease.prefix,
-                    alias=f"{links.ALIAS} container {endpoint.container_id[:12]}",
-                )
-            )
-        return plugs, gateway
+            lease = networks[endpoint.network]
+            master = 0
+            if lease.is_bridge:
+                master = netlink.index_of(lease.bridge) or self._raise_bridge(kernel, lease)
+            plugs.append(attachment.plug_of(endpoint, lease, self._key, master=master))
+        return plugs
 
-    def _network_of(self, endpoint: EndpointLease) -> NetworkLease:
-        lease = self._leases.network(endpoint.network)
-        if lease is None:
-            message = f"network {endpoint.network} does not exist"
-            raise errors.NetworkFailure(message, hint="`composer up` makes it.")
-        return lease
+    def _networks_of(self, endpoints: Iterable[EndpointLease]) -> dict[str, NetworkLease]:
+        found = {}
+        for endpoint in endpoints:
+            lease = self._leases.network(endpoint.network)
+            if lease is None:
+                message = f"network {endpoint.network} does not exist"
+                raise errors.NetworkFailure(message, hint="`composer up` makes it.")
+            found[endpoint.network] = lease
+        return found
+
+    def attach(
+        self,
+        container_id: str,
+        pid: int,
+        network: str,
+        membership: NetworkMembership,
+        names: Sequence[str],
+        *,
+        stack: str,
+    ) -> Endpoint:
+        """Put a running container on one more network; its ports and default routes follow."""
+        with ExitStack() as undo:
+            undo.callback(self.detach, container_id, pid, network)
+            self._leases.lease_endpoint(container_id, stack, network, membership, names)
+            endpoint = self._plug_in(container_id, pid, network)
+            undo.pop_all()
+        self._follow(stack)
+        return endpoint
+
+    def detach(self, container_id: str, pid: int, network: str) -> None:
+        """Take a container off a network; idempotent.  ``pid`` is 0 for one that does not run."""
+        endpoints = self._leases.endpoints_of(container_id)
+        endpoint = next((one for one in endpoints if one.network == network), None)
+        if endpoint is None:
+            return
+        rest = [one for one in endpoints if one is not endpoint]
+        networks = self._networks_of(rest)
+        if pid:
+            descriptor = netns.open_of(pid)
+            try:
+                netns.run_in(descriptor, lambda: links.unplug_inside(endpoint.interface))
+                netns.run_in(descriptor, lambda: links.route_inside(attachment.ways_out(rest, networks)))
+            finally:
+                os.close(descriptor)
+        self._leases.forget_endpoint(container_id, network)
+        self._follow(endpoint.stack)
+
+    def _follow(self, stack: str) -> None:
+        """Rules and names after an attachment came or went."""
+        self._ensure_rules(stack)
+        self._route_loopback(stack)
+        self.zone_version += 1
 
     def reconnect(self, container_id: str, pid: int, network: str) -> Endpoint:
         """Give a running container (first process ``pid``) its lost link back."""
+        endpoint = self._plug_in(container_id, pid, network)
+        stacks = {one.stack for one in self._leases.endpoints_of(container_id)}
+        for stack in stacks:
+            self._route_loopback(stack)
+        return endpoint
+
+    def _plug_in(self, container_id: str, pid: int, network: str) -> Endpoint:
+        """Make the leased link of a running container, in place of what may be left of a former one."""
         endpoints = self._leases.endpoints_of(container_id)
         endpoint = next((one for one in endpoints if one.network == network), None)
         if endpoint is None:
             message = f"container {container_id[:12]} has no lease on network {network}"
             raise errors.NetworkFailure(message)
+        networks = self._networks_of(endpoints)
         with ExitStack() as stack, netlink.Netlink() as kernel:
             descriptor = netns.open_of(pid)
             stack.callback(os.close, descriptor)
-            plugs, _ = self._plugs(kernel, [endpoint])
-            _, gateway = self._plugs(kernel, endpoints)
-            is_way_out = gateway is not None and gateway == self._network_of(endpoint).gateway
+            plugs = self._plugs(kernel, [endpoint], networks)
+            ways = attachment.ways_out(endpoints, networks)
             links.clear(kernel, plugs[0])
 
             def configure() -> None:
+                links.unplug_inside(endpoint.interface)
                 links.plug(kernel, plugs, descriptor)
-                links.configure_inside(plugs, gateway if is_way_out else None, is_new=False)
+                links.configure_inside(plugs, (), is_new=False)
+                links.route_inside(ways)
 
             netns.run_in(descriptor, configure)
-        self._route_loopback(endpoint.stack)
-        return _endpoint_of(endpoint)
+        return _endpoint_of(endpoint, networks[network])
 
     def links(self, stack: str) -> Mapping[str, frozenset[str]]:
         """For each container id the networks whose host-side link exists, on its bridge and up."""
         endpoints = [one for one in self._leases.endpoints_near(stack) if one.is_active]
         if not endpoints:
             return {}
+        leases = {name: self._leases.network(name) for name in {one.network for one in endpoints}}
         with netlink.Netlink() as kernel:
             present = {link.name: link for link in kernel.links()}
         found: dict[str, set[str]] = {}
         for endpoint in endpoints:
             link = present.get(derived.veth_name(endpoint.container_id, endpoint.network, self._key))
-            bridge = present.get(derived.bridge_name(endpoint.network, self._key))
-            if link is not None and bridge is not None and link.is_up and link.master == bridge.index:
+            lease = leases.get(endpoint.network)
+            bridge = present.get(lease.bridge) if lease is not None else None
+            is_slice = lease is not None and not lease.is_bridge  # it has no end on the host to look at
+            is_on_bridge = (
+                link is not None and bridge is not None and link.is_up and link.master == bridge.index
+            )
+            if is_slice or is_on_bridge:
                 found.setdefault(endpoint.container_id, set()).add(endpoint.network)
         return {container: frozenset(networks) for container, networks in found.items()}
 
@@ -319,7 +407,9 @@ class LinuxNetwork:
 
     def endpoints(self, stack: str) -> Sequence[Endpoint]:
         """Every endpoint in use on the networks that the stack owns or takes part in."""
-        return tuple(_endpoint_of(one) for one in self._leases.endpoints_near(stack) if one.is_active)
+        endpoints = [one for one in self._leases.endpoints_near(stack) if one.is_active]
+        networks = {name: self._leases.network(name) for name in {one.network for one in endpoints}}
+        return tuple(_endpoint_of(one, networks[one.network]) for one in endpoints)
 
     def zone(self, stack: str) -> Zone:
         """What DNS answers to the stack's containers."""
@@ -328,7 +418,9 @@ class LinuxNetwork:
                 container_id=one.container_id,
                 network=one.network,
                 address=one.address,
+                address6=one.address6,
                 names=one.names,
+                links=one.membership.links,
                 is_active=one.is_active,
             )
             for one in self._leases.endpoints_near(stack)
@@ -341,6 +433,22 @@ class LinuxNetwork:
         """The container's published ports with the host ports chosen."""
         return tuple(lease.port for lease in self._leases.ports_of(container_id) if lease.port.published)
 
+    def relayed(self, container_id: str) -> tuple[Relayed, ...]:
+        """What the supervisor must carry itself: IPv6 sockets, each with the address that it leads to."""
+        endpoints = self._leases.endpoints_of(container_id)
+        networks = self._networks_of(endpoints)
+        goals = [_address_inside(endpoints, networks, version) for version in (6, 4)]
+        goal = next((address for address in goals if address), "")
+        if not goal:
+            return ()
+        with self._held_turn:
+            held = tuple(self._held.get(container_id, ()))
+        return tuple(
+            Relayed(socket=one.holder, protocol=one.port.protocol, address=goal, target=one.port.target)
+            for one in held
+            if one.holder.family == socket.AF_INET6 and one.port.protocol in ("tcp", "udp")
+        )
+
     def reserve(self, stack: str) -> tuple[PublishedPort, ...]:
         """Hold the host ports of running containers after a former supervisor's death.
 
@@ -350,23 +458,19 @@ class LinuxNetwork:
         self._sweep_builds()
         missed = []
         for lease in self._leases.active_ports(stack):
-            if lease.container_id in self._held:
+            if any(one.port == lease.port for one in self._held.get(lease.container_id, ())):
                 continue
             try:
-                _, holder = reservation.reserve(lease.port)
+                _, holders = reservation.reserve(lease.port)
             except errors.ConflictError:
                 missed.append(lease.port)
                 continue
-            self._hold(lease.container_id, holder)
+            self._hold(lease.container_id, lease.port, holders)
         return tuple(missed)
 
     def _publish(
         self, container_id: str, stack: str, ports: Sequence[PublishedPort]
     ) -> tuple[PublishedPort, ...]:
-        for port in ports:
-            if ":" in port.host_ip:
-                message = f"port {port}: composer's networks are IPv4, {port.host_ip} cannot be published on"
-                raise errors.HostUnsupported(message, hint="Publish on an IPv4 address or on none.")
         if not ports:
             return ()
         self._let_go(container_id)
@@ -374,16 +478,38 @@ class LinuxNetwork:
         return tuple(self._reserve(lease) for lease in leases)
 
     def _reserve(self, lease: PortLease) -> PublishedPort:
-        try:
-            chosen, holder = reservation.reserve(lease.port)
-        except errors.PortTaken:
-            if not lease.is_random:
-                raise
-            chosen, holder = reservation.reserve(attrs.evolve(lease.port, published=0))
-        self._hold(lease.container_id, holder)
-        if chosen != lease.port:
-            self._leases.choose_port(lease, chosen)
-        return chosen
+        """Hold the port that it had, or that it must have, or choose one."""
+        if lease.published:
+            try:
+                _, holders = reservation.reserve(lease.port)
+            except errors.PortTaken:
+                if lease.asked.is_settled:
+                    raise
+            else:
+                self._hold(lease.container_id, lease.port, holders)
+                return lease.port
+        return self._choose(lease)
+
+    def _choose(self, lease: PortLease) -> PublishedPort:
+        """A port of the range, or any: the first that neither a program nor a container has."""
+        asked = lease.asked
+        numbers: Iterable[int] = (
+            range(asked.published, asked.last + 1) if asked.last else itertools.repeat(0, 64)
+        )
+        for number in numbers:
+            wanted = attrs.evolve(asked, published=number, last=0)
+            try:
+                chosen, holders = reservation.reserve(wanted)
+            except errors.PortTaken:
+                continue
+            if self._leases.choose_port(lease, chosen, is_plugged=self._is_plugged):
+                port = attrs.evolve(wanted, published=chosen)
+                self._hold(lease.container_id, port, holders)
+                return port
+            for holder in holders:
+                holder.close()
+        message = f"port {asked}: every port of it is taken"
+        raise errors.PortTaken(message, hint="Publish a wider range, or stop what holds them.")
 
     def _is_plugged(self, container_id: str) -> bool:
         return any(
@@ -391,16 +517,17 @@ class LinuxNetwork:
             for endpoint in self._leases.endpoints_of(container_id)
         )
 
-    def _hold(self, container_id: str, holder: socket.socket | None) -> None:
-        if holder is not None:
-            with self._held_turn:
-                self._held.setdefault(container_id, []).append(holder)
+    def _hold(self, container_id: str, port: PublishedPort, holders: Iterable[socket.socket]) -> None:
+        with self._held_turn:
+            self._held.setdefault(container_id, []).extend(
+                _Held(port=port, holder=holder) for holder in holders
+            )
 
     def _let_go(self, container_id: str) -> None:
         with self._held_turn:
-            holders = self._held.pop(container_id, [])
-        for holder in holders:
-            holder.close()
+            held = self._held.pop(container_id, [])
+        for one in held:
+            one.holder.close()
 
     # ------------------------------------------------------------------ rules
 
@@ -462,9 +589,9 @@ class LinuxNetwork:
     def _ruleset(self, stack: str, present: Iterable[netlink.Link], *, without: str = "") -> ruleset.Ruleset:
         kinds = {link.name: link.kind for link in present}
         networks = [
-            ruleset.GuardedNetwork(bridge=lease.bridge, subnet=lease.subnet, is_internal=lease.spec.internal)
+            attachment.guarded(lease)
             for lease in self._leases.networks(stack)
-            if lease.spec.name != without
+            if lease.is_bridge and lease.spec.name != without
         ]
         forwardings = [forwarding for forwarding, _ in self._forwardings(stack, without)]
         return ruleset.ruleset_for(
@@ -475,25 +602,34 @@ class LinuxNetwork:
         )
 
     def _forwardings(self, stack: str, without: str = "") -> Iterator[tuple[ruleset.Forwarding, str]]:
-        """Each active port with the bridge it leads to: that of the network with the default route."""
-        networks: dict[str, NetworkLease | None] = {}
-        done = set()
-        for lease, endpoint in self._leases.ways(stack):
-            if endpoint.network not in networks:
-                networks[endpoint.network] = self._leases.network(endpoint.network)
-            network = networks[endpoint.network]
-            key = (lease.container_id, lease.port)
-            if network is None or network.spec.internal or endpoint.network == without or key in done:
+        """Each active port with the bridge it leads to, for each family: where the default route goes."""
+        ways: dict[PortLease, list[EndpointLease]] = {}
+        networks: dict[str, NetworkLease] = {}
+        for port, endpoint in self._leases.ways(stack):
+            if endpoint.network == without:
                 continue
-            done.add(key)
-            forwarding = ruleset.Forwarding(
-                host_ip=lease.port.host_ip,
-                published=lease.port.published,
-                protocol=lease.port.protocol,
-                address=endpoint.address,
-                target=lease.port.target,
-            )
-            yield forwarding, network.bridge
+            if endpoint.network not in networks:
+                lease = self._leases.network(endpoint.network)
+                if lease is None:
+                    continue
+                networks[endpoint.network] = lease
+            ways.setdefault(port, []).append(endpoint)
+        for port, endpoints in ways.items():
+            bridged = [one for one in endpoints if networks[one.network].is_bridge]
+            for version in (4, 6):
+                way = attachment.way_out(bridged, networks, version)
+                if way is None:
+                    continue
+                forwarding = attachment.forwarding(
+                    port.port.host_ip,
+                    port.published,
+                    port.port.protocol,
+                    port.port.target,
+                    address=way.address if version == 4 else way.address6,
+                    lease=networks[way.network],
+                )
+                if forwarding is not None:
+                    yield forwarding, networks[way.network].bridge
 
     def _loopback_bridges(self, stack: str) -> frozenset[str]:
         return frozenset(
@@ -528,7 +664,7 @@ class LinuxNetwork:
             undo.callback(namespace.close)
             sysctl.write(_FORWARD, "1")
             self._ensure_rules(stack)
-            firewall.open_forwarding(foreign.Opening(bridge=link, stack="build"))
+            firewall.open_forwarding(foreign.Opening(bridge=link, stack="build", versions=(4,)))
             return _BuildNamespace(namespace, gateway, undo.pop_all())
 
     def _make_build(self, spec: NetworkSpec, link: str) -> tuple[netns.Namespace, str]:
@@ -537,20 +673,24 @@ class LinuxNetwork:
             lease = self._leases.lease_network(
                 spec, link, _foreign_subnets(kernel, link), prefix=addresses.BUILD_PREFIX
             )
+            block = lease.block(4)
+            assert block is not None  # a build's network is IPv4
+            own = ((addresses.free_address(block, ()), lease.prefix(4)),)
             plug = links.Plug(
                 link=link,
                 group=links.group_of(link),
                 interface="eth0",
-                address=addresses.free_address(spec.name, lease.subnet, lease.gateway, ()),
-                prefix=lease.prefix,
+                own=own,
+                mac=links.mac_of(None, own),
                 alias=f"{links.ALIAS} build of process {os.getpid()}",
-                own_address=lease.gateway,
+                host_own=(lease.gateway, lease.prefix(4)),
             )
+            ways = [links.WayOut(version=4, gateway=lease.gateway)]
 
             def configure(descriptor: int) -> None:
                 links.prepare_namespace()
                 links.plug(kernel, [plug], descriptor)
-                links.configure_inside([plug], lease.gateway, is_new=True)
+                links.configure_inside([plug], ways, is_new=True)
 
             return netns.make(configure), lease.gateway
 
@@ -593,18 +733,131 @@ def _remove_links(bridge: str, failures: list[errors.ComposerError]) -> None:
         failures.append(error)
 
 
+@attrs.frozen(kw_only=True)
+class Relayed:
+    """A socket whose callers are led to ``target`` at ``address`` by a program: no rule can do it."""
+
+    socket: socket.socket
+    protocol: str
+    address: str
+    target: int
+
+
+@attrs.frozen(kw_only=True)
+class _Held:
+    """A socket that keeps a published port from others."""
+
+    port: PublishedPort
+    holder: socket.socket
+
+
+def bridge_name(spec: NetworkSpec, key: str) -> str:
+    """The bridge's name: as the options say, else derived; for other drivers it only stands for them."""
+    if spec.driver == driveroptions.BRIDGE:
+        asked = driveroptions.bridge_options(spec.driver_opts).name
+        if asked:
+            return asked
+    return derived.bridge_name(spec.name, key)
+
+
+def _forward(lease: NetworkLease) -> None:
+    """Let the host forward; where that would stop it from hearing routers, it goes on (``accept_ra`` 2)."""
+    if lease.subnet:
+        sysctl.write(_FORWARD, "1")
+    if not lease.subnet6 or sysctl.read(_FORWARD6) == "1":
+        return
+    for place in Path("/proc/sys/net/ipv6/conf").iterdir():
+        name = f"net/ipv6/conf/{place.name}"
+        if sysctl.read(f"{name}/accept_ra") == "1":
+            sysctl.write_if_known(f"{name}/accept_ra", "2")
+    sysctl.write(_FORWARD6, "1")
+
+
+def _link_damage(lease: NetworkLease, link: netlink.Link | None, here: Collection[tuple[int, str]]) -> str:
+    if link is None or not links.is_ours(link, lease.bridge):
+        return f"its bridge {lease.bridge} is gone"
+    if not link.is_up:
+        return f"its bridge {lease.bridge} is down"
+    for address, _prefix in attachment.bridge_of(lease).own:
+        if (link.index, address) not in here:
+            return f"its bridge {lease.bridge} lost address {address}"
+    return ""
+
+
+def _forwarding_damage(lease: NetworkLease) -> str:
+    if lease.subnet and sysctl.read(_FORWARD) != "1":
+        return "forwarding is switched off (net.ipv4.ip_forward)"
+    if lease.subnet6 and sysctl.read(_FORWARD6) != "1":
+        return "forwarding is switched off (net.ipv6.conf.all.forwarding)"
+    return ""
+
+
+def _parent_damage(lease: NetworkLease, present: Collection[str]) -> str:
+    parent = driveroptions.parent_options(lease.spec.driver, lease.spec.driver_opts).parent
+    return "" if parent in present else f"its interface {parent} is gone"
+
+
+def _opening(lease: NetworkLease) -> foreign.Opening:
+    versions = tuple(addresses.version_of(subnet) for subnet, _ in lease.subnets)
+    return foreign.Opening(bridge=lease.bridge, stack=lease.spec.stack, versions=versions)
+
+
+def _bound_ports(
+    ports: Sequence[PublishedPort], endpoints: Sequence[EndpointLease], networks: Mapping[str, NetworkLease]
+) -> tuple[PublishedPort, ...]:
+    """The ports, bound where the network says when they do not (``host_binding_ipv4``).
+
+    Networks whose interfaces are slices of the host's publish nothing: a container has its own address there.
+    """
+    bridged = [one for one in endpoints if networks[one.network].is_bridge]
+    way = attachment.way_out(bridged, networks, 4) or attachment.way_out(bridged, networks, 6)
+    if way is None:
+        return ()
+    binding = driveroptions.bridge_options(networks[way.network].spec.driver_opts).host_binding
+    if not binding:
+        return tuple(ports)
+    return tuple(attrs.evolve(port, host_ip=port.host_ip or binding) for port in ports)
+
+
+def _address_inside(
+    endpoints: Sequence[EndpointLease], networks: Mapping[str, NetworkLease], version: int
+) -> str:
+    bridged = [one for one in endpoints if networks[one.network].is_bridge]
+    way = attachment.way_out(bridged, networks, version)
+    if way is None:
+        return ""
+    return way.address if version == 4 else way.address6
+
+
 def _state_of(lease: NetworkLease) -> NetworkState:
-    return NetworkState(spec=lease.spec, subnet=lease.subnet, gateway=lease.gateway, bridge=lease.bridge)
+    return NetworkState(
+        spec=lease.spec,
+        subnet=lease.subnet,
+        gateway=lease.gateway,
+        subnet6=lease.subnet6,
+        gateway6=lease.gateway6,
+        bridge=lease.bridge,
+        created=lease.created,
+    )
 
 
-def _endpoint_of(lease: EndpointLease) -> Endpoint:
+def _endpoint_of(lease: EndpointLease, network: NetworkLease | None) -> Endpoint:
+    own = tuple((address, 0) for address in (lease.address, lease.address6) if address)
     return Endpoint(
         container_id=lease.container_id,
         network=lease.network,
         address=lease.address,
+        address6=lease.address6,
+        mac=links.mac_of(lease.membership.mac_address, own).hex(":"),
         interface=lease.interface,
         names=lease.names,
+        gateway=_own_address(network) if network is not None else "",
     )
+
+
+def _own_address(network: NetworkLease) -> str:
+    own = attachment.bridge_of(network).own if network.is_bridge else ()
+    return own[0][0] if own else ""
 
 
 def _foreign_subnets(kernel: netlink.Netlink, bridge: str) -> tuple[str, ...]:

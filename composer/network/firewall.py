@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+
+import attrs
 
 from composer import errors
 from composer.host import nft, process
@@ -32,23 +34,37 @@ def remove(table: str) -> None:
     nft.run(f"add table inet {table}\ndelete table inet {table}\n")
 
 
-def blocked_by(openings: Iterable[foreign.Opening]) -> dict[str, str]:
-    """For each bridge that cannot forward, the chain that keeps it from it."""
-    return _blocked(tuple(openings), _iptables_seen(), _nft_seen())
+@attrs.frozen(kw_only=True)
+class _Tool:
+    """One iptables program: which family and which of the kernel's two implementations it speaks to."""
+
+    name: str
+    version: int
+    tables: str = ""
+    """Where the kernel lists the legacy tables of the family; "" for iptables-nft."""
+
+
+_NFT_TOOLS = (_Tool(name="iptables-nft", version=4), _Tool(name="ip6tables-nft", version=6))
+_LEGACY_TOOLS = (
+    _Tool(name="iptables-legacy", version=4, tables="/proc/thread-self/net/ip_tables_names"),
+    _Tool(name="ip6tables-legacy", version=6, tables="/proc/thread-self/net/ip6_tables_names"),
+)
+
+_IptablesSeen = Sequence[tuple[_Tool, tuple[str, ...]]]
+_NftSeen = Sequence[tuple[foreign.ForwardChain, tuple[nft.Listed, ...]]]
 
 
 def _blocked(
-    openings: tuple[foreign.Opening, ...],
-    iptables: Sequence[tuple[str, tuple[str, ...]]],
-    chains: Sequence[tuple[foreign.ForwardChain, tuple[nft.Listed, ...]]],
+    openings: tuple[foreign.Opening, ...], iptables: _IptablesSeen, chains: _NftSeen
 ) -> dict[str, str]:
+    """For each bridge that cannot forward, the chain that keeps it from it."""
     blocked: dict[str, str] = {}
     for opening in openings:
         for tool, lines in iptables:
-            if foreign.iptables_insertions(lines, opening):
-                blocked.setdefault(opening.bridge, f"{tool} FORWARD")
+            if tool.version in opening.versions and foreign.iptables_insertions(lines, opening):
+                blocked.setdefault(opening.bridge, f"{tool.name} FORWARD")
         for chain, rules in chains:
-            if foreign.nft_insertions(chain, rules, opening):
+            if chain.concerns(opening) and foreign.nft_insertions(chain, rules, opening):
                 blocked.setdefault(opening.bridge, f"nft {chain.place}")
     return blocked
 
@@ -73,7 +89,8 @@ class Inspector:
         if known is not None and count is not None and known[0] == key:
             damage, blocked = known[1]
         else:
-            damage, blocked = damage_of(rules), _blocked(openings, _iptables_nft_seen(), _nft_seen())
+            damage = "" if rules.is_empty else damage_of(rules)
+            blocked = _blocked(openings, _iptables_nft_seen(), _nft_seen())
             self._answers[stack] = (key, (damage, blocked))
         return damage, {**_blocked(openings, _legacy_seen(), []), **blocked}
 
@@ -81,12 +98,14 @@ class Inspector:
 def open_forwarding(opening: foreign.Opening) -> None:
     """Put our accepts into every chain that would drop a bridge's traffic; idempotent."""
     for tool, lines in _iptables_seen():
-        for arguments in foreign.iptables_insertions(lines, opening):
-            _iptables(tool, *arguments)
+        if tool.version in opening.versions:
+            for arguments in foreign.iptables_insertions(lines, opening):
+                _iptables(tool, *arguments)
     for chain, rules in _nft_seen():
-        commands = foreign.nft_insertions(chain, rules, opening)
-        if commands:
-            nft.run("\n".join(commands) + "\n")
+        if chain.concerns(opening):
+            commands = foreign.nft_insertions(chain, rules, opening)
+            if commands:
+                nft.run("\n".join(commands) + "\n")
 
 
 def close_forwarding(bridge: str) -> None:
@@ -104,42 +123,48 @@ def _chains() -> tuple[foreign.ForwardChain, ...]:
     return foreign.forward_chains(nft.listing("list chains") or ())
 
 
-def _nft_seen() -> list[tuple[foreign.ForwardChain, tuple[nft.Listed, ...]]]:
+def _nft_seen() -> _NftSeen:
+    """Each chain with its whole table: what it does may be decided in chains that it jumps to."""
     return [
-        (chain, tuple(nft.listing(f"list chain {chain.place}") or ()))
+        (chain, tuple(nft.listing(f"list table {chain.family} {chain.table}") or ()))
         for chain in _chains()
         if not chain.is_iptables
     ]
 
 
-def _iptables_seen() -> list[tuple[str, tuple[str, ...]]]:
+def _iptables_seen() -> _IptablesSeen:
     """What each iptables that has a filter table says; one without is not asked, it would make one."""
     return [*_iptables_nft_seen(), *_legacy_seen()]
 
 
-def _iptables_nft_seen() -> list[tuple[str, tuple[str, ...]]]:
-    if not any(chain.is_iptables for chain in _chains()):
-        return []
-    return [("iptables-nft", tuple(_iptables("iptables-nft", "-S").splitlines()))]
+def _iptables_nft_seen() -> _IptablesSeen:
+    families = {chain.family for chain in _chains() if chain.is_iptables}
+    return [
+        (tool, tuple(_iptables(tool, "-S").splitlines()))
+        for tool in _NFT_TOOLS
+        if ("ip6" if tool.version == 6 else "ip") in families
+    ]
 
 
-def _legacy_seen() -> list[tuple[str, tuple[str, ...]]]:
-    if not _has_legacy_filter():
-        return []
-    return [("iptables-legacy", tuple(_iptables("iptables-legacy", "-S").splitlines()))]
+def _legacy_seen() -> _IptablesSeen:
+    return [
+        (tool, tuple(_iptables(tool, "-S").splitlines()))
+        for tool in _LEGACY_TOOLS
+        if _has_filter(tool.tables)
+    ]
 
 
-def _has_legacy_filter() -> bool:
+def _has_filter(tables: str) -> bool:
     try:
-        with open("/proc/thread-self/net/ip_tables_names", encoding="ascii") as file:
+        with open(tables, encoding="ascii") as file:
             return "filter" in file.read().split()
     except OSError:
         return False
 
 
-def _iptables(tool: str, *arguments: str) -> str:
-    done = process.run([tool, "-w", *arguments], seconds=_SECONDS)
+def _iptables(tool: _Tool, *arguments: str) -> str:
+    done = process.run([tool.name, "-w", *arguments], seconds=_SECONDS)
     if done.exit_code != 0:
-        message = f"{tool} {' '.join(arguments)}: {done.said}"
+        message = f"{tool.name} {' '.join(arguments)}: {done.said}"
         raise errors.NetworkFailure(message)
     return done.output.decode(errors="replace")

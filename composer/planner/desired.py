@@ -20,7 +20,16 @@ from composer.model.container import (
     NetworkSpec,
     VolumeSpec,
 )
-from composer.model.stack import FileDefinition, FileGrant, Mount, MountKind, RestartPolicy, Service, Stack
+from composer.model.stack import (
+    Attachment,
+    FileDefinition,
+    FileGrant,
+    Mount,
+    MountKind,
+    RestartPolicy,
+    Service,
+    Stack,
+)
 
 DEFAULT_GRACE = 10_000_000_000
 """Nanoseconds between stop signal and SIGKILL (Compose Specification, ``stop_grace_period``)."""
@@ -59,10 +68,7 @@ def container_spec(stack: Stack, service: Service, number: int, images: Mapping[
         mounts=tuple(_mount(stack, mount) for mount in service.mounts),
         files=_files(stack, service),
         networks={
-            stack.networks[key].name: NetworkMembership(
-                aliases=tuple(sorted({service.name, *attachment.aliases})),
-                ipv4_address=attachment.ipv4_address,
-            )
+            stack.networks[key].name: _membership(service, attachment)
             for key, attachment in sorted(service.networks.items())
         },
         healthcheck=service.healthcheck,
@@ -142,7 +148,9 @@ def one_off_spec(
         post_start=(),
         pre_stop=(),
         networks={
-            network: attrs.evolve(membership, aliases=(), ipv4_address=None)
+            network: attrs.evolve(
+                membership, aliases=(), ipv4_address=None, ipv6_address=None, mac_address=None
+            )
             for network, membership in spec.networks.items()
         },
         labels=labels,
@@ -159,8 +167,12 @@ def network_specs(stack: Stack) -> tuple[NetworkSpec, ...]:
             key=definition.key,
             name=definition.name,
             internal=definition.internal,
-            subnet=definition.subnet,
-            gateway=definition.gateway,
+            driver=definition.driver if definition.driver != "default" else "bridge",
+            driver_opts=definition.driver_opts,
+            pools=definition.pools,
+            enable_ipv4=definition.enable_ipv4,
+            enable_ipv6=definition.enable_ipv6,
+            attachable=definition.attachable,
             labels={
                 **definition.labels,
                 names.LABEL_PROJECT: stack.name,
@@ -191,6 +203,35 @@ def material(stack: Stack) -> dict[str, bytes]:
     """The contents of configs and secrets by the digest that specifications carry."""
     definitions = (*stack.configs.values(), *stack.secrets.values())
     return {_digest(definition): definition.content for definition in definitions}
+
+
+def _membership(service: Service, attachment: Attachment) -> NetworkMembership:
+    """How a container of the service joins one network."""
+    return NetworkMembership(
+        aliases=tuple(sorted({service.name, *attachment.aliases})),
+        ipv4_address=attachment.ipv4_address,
+        ipv6_address=attachment.ipv6_address,
+        link_local_ips=attachment.link_local_ips,
+        mac_address=attachment.mac_address or service.mac_address,
+        interface_name=attachment.interface_name,
+        priority=attachment.priority,
+        gw_priority=attachment.gw_priority,
+        driver_opts=attachment.driver_opts,
+        links=_links(service),
+    )
+
+
+def _links(service: Service) -> dict[str, str]:
+    """``links`` and ``external_links``: each name that the service uses, with the one that it stands for.
+
+    A link without an alias is a name that DNS answers anyway, so it adds nothing.
+    """
+    found = {}
+    for text in (*service.links, *service.external_links):
+        target, _, alias = text.partition(":")
+        if alias and alias != target:
+            found[alias] = target
+    return dict(sorted(found.items()))
 
 
 def _mount(stack: Stack, mount: Mount) -> ContainerMount:

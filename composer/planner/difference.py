@@ -28,6 +28,9 @@ _CONFIDENTIAL = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|KEY|CREDENTIAL", re.IG
 
 _IDENTITY = frozenset({"stack", "service", "number", "name", "one_off"})
 
+_BY_HAND = frozenset({"joined", "left"})
+"""What no stack file says: ``network connect`` and ``disconnect`` are nobody's wish to recreate."""
+
 LIMITS = "limits"
 
 
@@ -44,7 +47,7 @@ def differences(old: ContainerSpec, new: ContainerSpec) -> tuple[Difference, ...
     found: list[Difference] = []
     for attribute in attrs.fields(ContainerSpec):
         field = attribute.name
-        if field in _IDENTITY:
+        if field in _IDENTITY | _BY_HAND:
             continue
         before, after = getattr(old, field), getattr(new, field)
         if before != after:

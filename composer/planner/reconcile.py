@@ -443,11 +443,31 @@ def _replaced_networks(
 
 
 def _network_change(there: ObservedNetwork, spec: NetworkSpec) -> str:
-    for field in ("internal", "subnet", "gateway"):
-        before, after = getattr(there.spec, field), getattr(spec, field)
-        if before != after:
-            return f"{field} changed from {difference.shown(before)} to {difference.shown(after)}"
+    """What of a network changed that only making it again can change."""
+    before, after = _lasting(there.spec), _lasting(spec)
+    for field in sorted(before.keys() | after.keys()):
+        if before.get(field) != after.get(field):
+            old, new = (difference.shown(side.get(field)) for side in (before, after))
+            return f"{field} changed from {old} to {new}"
     return ""
+
+
+def _lasting(spec: NetworkSpec) -> dict[str, object]:
+    """Words of the stack file to values; a field of ``ipam`` that only one pool has is that one's value."""
+    found: dict[str, object] = {
+        "driver": spec.driver,
+        "internal": spec.internal,
+        "enable_ipv4": spec.enable_ipv4,
+        "enable_ipv6": spec.enable_ipv6,
+        **{f"option {name}": value for name, value in spec.driver_opts.items()},
+    }
+    for field in ("subnet", "gateway", "ip_range"):
+        values = tuple(value for pool in spec.pools if (value := getattr(pool, field)) is not None)
+        if values:
+            found[field] = values[0] if len(values) == 1 else values
+    for pool in spec.pools:
+        found.update({f"aux_address {name}": address for name, address in pool.aux_addresses.items()})
+    return found
 
 
 def _has_reached(container: ObservedContainer | None, condition: Condition) -> bool:

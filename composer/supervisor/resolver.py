@@ -48,6 +48,13 @@ _DATAGRAM = 4096
 _BIND_ATTEMPTS, _BIND_PAUSE = 100, 0.02
 
 
+_FAMILY_OF_KIND = {
+    dnswire.TYPE_A: socket.AF_INET,
+    dnswire.TYPE_ANY: socket.AF_INET,
+    dnswire.TYPE_AAAA: socket.AF_INET6,
+}
+
+
 class ZoneSource(Protocol):
     """Where names come from (``network.driver.LinuxNetwork``)."""
 
@@ -235,18 +242,25 @@ class Resolver:
         if query.kind_class == dnswire.CLASS_IN:
             addresses = zone.addresses(asker, query.name)
             if addresses:
-                if query.kind not in (dnswire.TYPE_A, dnswire.TYPE_ANY):
-                    return dnswire.answer(query, [], limit=limit)
-                served.turn += 1
-                first = served.turn % len(addresses)
-                rotated = addresses[first:] + addresses[:first]
-                records = [socket.inet_aton(address) for address in rotated]
-                return dnswire.answer(query, records, limit=limit)
+                return self._addresses_answer(served, query, addresses, limit)
             if query.kind == dnswire.TYPE_PTR and (name := zone.name_of(asker, query.name)):
                 return dnswire.answer(query, [dnswire.pack_name(name)], limit=limit)
-        if zone.is_ours(query.name) or zone.is_confined(asker):
+        if zone.is_ours(asker, query.name) or zone.is_confined(asker):
             return dnswire.refusal(query, dnswire.NO_SUCH_NAME)
         return None
+
+    def _addresses_answer(
+        self, served: _Served, query: dnswire.Query, addresses: tuple[str, ...], limit: int | None
+    ) -> bytes:
+        """The addresses of the family asked for; none of it is an answer too: there is nobody else to ask."""
+        family = _FAMILY_OF_KIND.get(query.kind)
+        own = tuple(address for address in addresses if family is not None and _family_of(address) == family)
+        if not own:
+            return dnswire.answer(query, [], limit=limit)
+        served.turn += 1
+        first = served.turn % len(own)
+        records = [socket.inet_pton(_family_of(address), address) for address in own[first:] + own[:first]]
+        return dnswire.answer(query, records, limit=limit)
 
     async def _current_zone(self) -> Zone:
         """The zone, read again (in a thread) when this process changed it or it is a second old."""

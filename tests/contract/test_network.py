@@ -16,7 +16,7 @@ from composer.host.database import Database
 from composer.host.paths import Paths
 from composer.model.container import NetworkMembership, NetworkSpec
 from composer.model.protocols import Network
-from composer.model.stack import PublishedPort
+from composer.model.stack import Pool, PublishedPort
 from composer.network.driver import LinuxNetwork
 from tests.fakes.network import FakeNetwork
 
@@ -31,9 +31,11 @@ class Subject:
     containers: list[str] = attrs.field(factory=list)
     handles: list = attrs.field(factory=list)
 
-    def spec(self, key: str, **fields: object) -> NetworkSpec:
+    def spec(self, key: str, *, subnet: str | None = None, **fields: object) -> NetworkSpec:
         name = f"{self.stack}_{key}"
         self.networks.append(name)
+        if subnet is not None:
+            fields["pools"] = (Pool(subnet=subnet),)
         return NetworkSpec(stack=self.stack, key=key, name=name, **fields)
 
     def connect(self, container: str, *networks: str, ports=(), address=None, names=("web",)):

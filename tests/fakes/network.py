@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
@@ -12,10 +12,26 @@ from composer.model import names as derived
 from composer.model.container import NetworkMembership, NetworkSpec
 from composer.model.protocols import Endpoint, NamespaceHandle, NetworkState
 from composer.model.stack import PublishedPort
-from composer.network import addresses
+from composer.network import addresses, leases
 
 _ROOT = "/fake"
 _FIRST_RANDOM_PORT = 40000
+
+
+def _block(state: NetworkState, version: int) -> addresses.Block | None:
+    lease = leases.NetworkLease(
+        spec=state.spec,
+        subnet=state.subnet,
+        gateway=state.gateway,
+        subnet6=state.subnet6,
+        gateway6=state.gateway6,
+        bridge=state.bridge,
+    )
+    return lease.block(version)
+
+
+def _address_in(endpoint: Endpoint, version: int) -> str:
+    return endpoint.address if version == 4 else endpoint.address6
 
 
 class FakeNamespace:
@@ -64,19 +80,37 @@ class FakeNetwork:
                     raise errors.ConflictError(message)
                 state = attrs.evolve(former, spec=spec)
             else:
-                taken = [state.subnet for state in self._networks.values()]
-                if spec.subnet is None:
-                    subnet = addresses.free_subnet(taken)
-                else:
-                    subnet = addresses.declared_subnet(spec.name, spec.subnet, taken)
-                state = NetworkState(
-                    spec=spec,
-                    subnet=subnet,
-                    gateway=addresses.gateway_of(spec.name, subnet, spec.gateway),
-                    bridge=derived.bridge_name(spec.name, _ROOT),
-                )
+                state = self._leased(spec)
             self._networks[spec.name] = state
             return state
+
+    def _leased(self, spec: NetworkSpec) -> NetworkState:
+        taken = [
+            subnet for state in self._networks.values() for subnet in (state.subnet, state.subnet6) if subnet
+        ]
+        found = {4: ("", ""), 6: ("", "")}
+        for version, is_wanted in ((4, spec.enable_ipv4), (6, spec.enable_ipv6)):
+            if not is_wanted:
+                continue
+            pool = leases.pool_of(spec, version)
+            if pool.subnet is not None:
+                subnet = addresses.declared_subnet(spec.name, pool.subnet, taken)
+            elif version == 4:
+                subnet = addresses.free_subnet(taken)
+            else:
+                subnet = addresses.free_subnet6(spec.name, taken)
+            found[version] = subnet, addresses.gateway_of(spec.name, subnet, pool.gateway)
+        state = NetworkState(
+            spec=spec,
+            subnet=found[4][0],
+            gateway=found[4][1],
+            subnet6=found[6][0],
+            gateway6=found[6][1],
+            bridge=derived.bridge_name(spec.name, _ROOT),
+        )
+        for version in (4, 6):
+            _block(state, version)
+        return state
 
     def remove(self, name: str) -> None:
         with self._lock:
@@ -94,6 +128,27 @@ class FakeNetwork:
                 if state.spec.stack == stack
             }
 
+    def observe_foreign(self, stack: str, wanted: Iterable[str] = ()) -> Mapping[str, NetworkState]:
+        with self._lock:
+            used = {
+                name
+                for member in self._members.values()
+                if member.stack == stack
+                for name in member.endpoints
+            }
+            return {
+                name: attrs.evolve(self._networks[name], damage=self.damage.get(name, ""))
+                for name in sorted({*used, *wanted} & self._networks.keys())
+                if self._networks[name].spec.stack != stack
+            }
+
+    def observe_all(self) -> Mapping[str, NetworkState]:
+        with self._lock:
+            return {
+                name: attrs.evolve(state, damage=self.damage.get(name, ""))
+                for name, state in sorted(self._networks.items())
+            }
+
     def connect(
         self,
         container_id: str,
@@ -106,13 +161,16 @@ class FakeNetwork:
         with self._lock:
             former = self._members.get(container_id)
             endpoints = {}
-            for position, name in enumerate(sorted(memberships)):
+            for position, name in enumerate(sorted(memberships, key=lambda n: (-memberships[n].priority, n))):
                 membership = memberships[name]
                 endpoints[name] = Endpoint(
                     container_id=container_id,
                     network=name,
-                    address=self._address(name, membership, former, container_id),
+                    address=self._address(name, membership, former, container_id, 4),
+                    address6=self._address(name, membership, former, container_id, 6),
                     interface=f"eth{position}",
+                    gateway=self._networks[name].gateway,
+                    mac=addresses.mac_of(self._networks[name].gateway).hex(":"),
                     names=tuple(dict.fromkeys([*names, *membership.aliases])),
                 )
             published = self._publish(container_id, ports, former)
@@ -123,26 +181,38 @@ class FakeNetwork:
             return self._handle(), tuple(endpoints.values()), published
 
     def _address(
-        self, name: str, membership: NetworkMembership, former: _Member | None, container_id: str
+        self,
+        name: str,
+        membership: NetworkMembership,
+        former: _Member | None,
+        container_id: str,
+        version: int,
     ) -> str:
         state = self._networks.get(name)
         if state is None:
             message = f"network {name} does not exist"
             raise errors.NetworkFailure(message)
+        block = _block(state, version)
+        wanted = membership.ipv4_address if version == 4 else membership.ipv6_address
+        if block is None:
+            if wanted is not None:
+                message = f"network {name} has no IPv{version} addresses"
+                raise errors.UsageError(message)
+            return ""
         others = {
-            member.endpoints[name].address
+            _address_in(member.endpoints[name], version)
             for identity, member in self._members.items()
             if identity != container_id and name in member.endpoints
         }
-        if membership.ipv4_address is not None:
-            wanted = addresses.static_address(name, state.subnet, state.gateway, membership.ipv4_address)
-            if wanted in others:
-                message = f"network {name}: address {wanted} is used"
+        if wanted is not None:
+            address = addresses.static_address(block, wanted)
+            if address in others:
+                message = f"network {name}: address {address} is used"
                 raise errors.ConflictError(message)
-            return wanted
+            return address
         if former is not None and name in former.endpoints:
-            return former.endpoints[name].address
-        return addresses.free_address(name, state.subnet, state.gateway, others)
+            return _address_in(former.endpoints[name], version)
+        return addresses.free_address(block, others)
 
     def _publish(
         self, container_id: str, ports: Sequence[PublishedPort], former: _Member | None
@@ -156,6 +226,18 @@ class FakeNetwork:
         before = {(port.target, port.protocol): port for port in former.ports} if former else {}
         chosen = []
         for port in ports:
+            if port.last:
+                free = [
+                    number
+                    for number in range(port.published, port.last + 1)
+                    if (number, port.protocol) not in held and number not in self.taken
+                ]
+                if not free:
+                    message = f"port {port}: every port of it is taken"
+                    raise errors.PortTaken(message)
+                held.add((free[0], port.protocol))
+                chosen.append(attrs.evolve(port, published=free[0], last=0))
+                continue
             if port.published:
                 if (port.published, port.protocol) in held or port.published in self.taken:
                     message = f"port {port.published}/{port.protocol} is taken"
@@ -186,6 +268,39 @@ class FakeNetwork:
                 raise errors.NetworkFailure(message)
             member.linked.add(network)
             return member.endpoints[network]
+
+    def attach(
+        self,
+        container_id: str,
+        pid: int,
+        network: str,
+        membership: NetworkMembership,
+        names: Sequence[str],
+        *,
+        stack: str,
+    ) -> Endpoint:
+        with self._lock:
+            member = self._members[container_id]
+            endpoint = Endpoint(
+                container_id=container_id,
+                network=network,
+                address=self._address(network, membership, None, container_id, 4),
+                address6=self._address(network, membership, None, container_id, 6),
+                interface=membership.interface_name or f"eth{len(member.endpoints)}",
+                names=tuple(dict.fromkeys([*names, *membership.aliases])),
+            )
+            member.endpoints[network] = endpoint
+            member.linked.add(network)
+            self.zone_version += 1
+            return endpoint
+
+    def detach(self, container_id: str, pid: int, network: str) -> None:
+        with self._lock:
+            member = self._members.get(container_id)
+            if member is not None:
+                member.endpoints.pop(network, None)
+                member.linked.discard(network)
+                self.zone_version += 1
 
     def unplug(self, container_id: str, network: str) -> None:
         """Fault: the link is lost."""
@@ -227,6 +342,11 @@ class FakeNetwork:
         with self._lock:
             member = self._members.get(container_id)
             return member.ports if member else ()
+
+    def relayed(self, container_id: str) -> tuple[object, ...]:
+        """As the driver's: nothing needs to be carried."""
+        del container_id
+        return ()
 
     def reserve(self, stack: str) -> tuple[PublishedPort, ...]:
         """As the driver's: nothing was taken meanwhile."""

@@ -68,7 +68,7 @@ def test_bridge_pair_address_and_route() -> None:
             )
             links = {link.name: link for link in kernel.links()}
             assert links["b0"] == netlink.Link(
-                index=index, name="b0", kind="bridge", alias="mine", group=77, is_up=True
+                index=index, name="b0", kind="bridge", alias="mine", group=77, is_up=True, mtu=1500
             )
             assert (links["v0"].kind, links["v0"].master, links["v0"].group) == ("veth", index, 77)
             assert kernel.link("v0") == links["v0"]
@@ -88,7 +88,14 @@ def test_bridge_pair_address_and_route() -> None:
                     netlink.add_default_route("10.9.0.1", "default"),
                 ]
             )
-            assert [one.address for one in kernel.addresses()] == ["10.9.0.2"]
+            kernel.change(
+                [
+                    netlink.add_address(netlink.index_of("eth0"), "fd00:9::2", 64, "eth0"),
+                    netlink.add_default_route("fd00:9::1", "default of IPv6"),
+                ]
+            )
+            assert {"10.9.0.2", "fd00:9::2"} <= {one.address for one in kernel.addresses()}
+            assert "fd00:9::/64" in {route.subnet for route in kernel.routes()}
 
     def clear() -> None:
         with netlink.Netlink() as kernel:

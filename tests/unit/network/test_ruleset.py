@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
+from composer.model.driveroptions import BridgeOptions, Gateway
 from composer.network import ruleset
 
 FRONT = ruleset.GuardedNetwork(bridge="cpbfront", subnet="172.24.0.0/24")
@@ -18,6 +19,10 @@ table inet composer_x {
 	map published_any { type inet_proto . inet_service : ipv4_addr . inet_service; elements = { tcp . 8080 : 172.24.0.2 . 80 }; }
 	map published_address { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; elements = { 192.0.2.1 . udp . 53 : 172.24.0.2 . 5353 }; }
 	map published_loopback { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; elements = { 127.0.0.1 . tcp . 5432 : 172.24.0.2 . 5432 }; }
+	map published_any6 { type inet_proto . inet_service : ipv6_addr . inet_service; }
+	map published_address6 { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }
+	set routed { type ipv4_addr . inet_proto . inet_service; }
+	set routed6 { type ipv6_addr . inet_proto . inet_service; }
 	chain guard {
 		type filter hook prerouting priority raw; policy accept;
 		ip daddr 172.24.0.0/24 iifname != { "lo", "cpbfront" } fib daddr oifname "cpbfront" drop
@@ -47,12 +52,16 @@ table inet composer_x {
 		type nat hook prerouting priority dstnat; policy accept;
 		fib daddr type local ip daddr != 127.0.0.0/8 dnat ip to meta l4proto . th dport map @published_any
 		dnat ip to ip daddr . meta l4proto . th dport map @published_address
+		fib daddr type local dnat ip6 to meta l4proto . th dport map @published_any6
+		dnat ip6 to ip6 daddr . meta l4proto . th dport map @published_address6
 	}
 	chain output {
 		type nat hook output priority -100; policy accept;
 		dnat ip to ip daddr . meta l4proto . th dport map @published_loopback
 		fib daddr type local dnat ip to meta l4proto . th dport map @published_any
 		dnat ip to ip daddr . meta l4proto . th dport map @published_address
+		fib daddr type local ip6 daddr != ::1 dnat ip6 to meta l4proto . th dport map @published_any6
+		dnat ip6 to ip6 daddr . meta l4proto . th dport map @published_address6
 	}
 	chain postrouting {
 		type nat hook postrouting priority srcnat; policy accept;
@@ -75,7 +84,12 @@ def _listing(rules: ruleset.Ruleset) -> list[dict]:
         items.append({"chain": {"name": chain.name}})
         items += [{"rule": {"chain": chain.name}} for _ in chain.rules]
     items += [
-        {"map": {"name": name, **({"elem": list(elements)} if elements else {})}}
+        {
+            "set" if name.startswith("routed") else "map": {
+                "name": name,
+                **({"elem": list(elements)} if elements else {}),
+            }
+        }
         for name, elements in rules.elements.items()
     ]
     return items
@@ -136,8 +150,78 @@ def test_each_loss_is_damage() -> None:
     older = [item for item in whole if item.get("chain", {}).get("name") != rules.generation]
     assert ruleset.damage_in(rules, older) == "its firewall rules are out of date"
     for position, item in enumerate(whole):
-        if "rule" in item or item.get("map", {}).get("elem"):
+        if "rule" in item or item.get("map", item.get("set", {})).get("elem"):
             rest = whole[:position] + whole[position + 1 :]
             assert ruleset.damage_in(rules, rest) == "its firewall rules were changed"
     dormant = [{"table": {"name": rules.table, "flags": ["dormant"]}}, *whole[1:]]
     assert ruleset.damage_in(rules, dormant) == "its firewall rules were changed"
+
+
+DUAL = ruleset.GuardedNetwork(bridge="cpbdual", subnet="172.24.2.0/24", subnet6="fd00::/64")
+ANY6 = attrs.evolve(ANY, address="fd00::2")
+
+
+def _text(network: ruleset.GuardedNetwork, *ports: ruleset.Forwarding) -> str:
+    return ruleset.ruleset_for("composer_x", [network], ports).text
+
+
+def _with(**options: object) -> ruleset.GuardedNetwork:
+    return attrs.evolve(DUAL, options=BridgeOptions(**options))
+
+
+def test_both_families_are_guarded_alike() -> None:
+    text = _text(DUAL)
+    guard = 'fib daddr oifname "cpbdual" drop'
+    assert f'ip daddr 172.24.2.0/24 iifname != {{ "lo", "cpbdual" }} {guard}' in text
+    assert f'ip6 daddr fd00::/64 iifname != {{ "lo", "cpbdual" }} {guard}' in text
+    assert "meta nfproto" not in text
+    assert 'ip6 saddr fd00::/64 ip6 daddr != fd00::/64 oifname != "cpbdual" masquerade' in text
+    assert 'iifname { "cpbdual" } meta nfproto ipv4 drop' in _text(attrs.evolve(DUAL, subnet=""))
+
+
+def test_ports_of_both_families() -> None:
+    elements = ruleset.ruleset_for(
+        "t", [DUAL], [ANY, ANY6, attrs.evolve(ANY6, host_ip="2001:db8::1", published=81)]
+    ).elements
+    assert elements["published_any"] == ("tcp . 8080 : 172.24.0.2 . 80",)
+    assert elements["published_any6"] == ("tcp . 8080 : fd00::2 . 80",)
+    assert elements["published_address6"] == ("2001:db8::1 . tcp . 81 : fd00::2 . 80",)
+
+
+def test_internal_network_with_ipv6_still_finds_its_neighbours() -> None:
+    text = _text(attrs.evolve(DUAL, is_internal=True))
+    assert text.index("nd-neighbor-solicit") < text.index("ct state != { established, related } drop")
+    assert "masquerade" not in text.replace(
+        'oifname != "lo" ip saddr 127.0.0.0/8 ct status dnat masquerade', ""
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "present", "absent"),
+    [
+        ({"allows_neighbours": False}, "ct status dnat accept", 'iifname "cpbdual" oifname "cpbdual" accept'),
+        ({"masquerades": False}, 'oifname "cpbdual" ct status dnat masquerade', 'oifname != "cpbdual" masquerade'),
+        ({"source4": "192.0.2.7"}, "snat ip to 192.0.2.7", 'ip daddr != 172.24.2.0/24 oifname != "cpbdual" masquerade'),
+        (
+            {"gateway4": Gateway.ROUTED},
+            'oifname "cpbdual" ip daddr . meta l4proto . th dport @routed accept',
+            "ip daddr 172.24.2.0/24 iifname !=",
+        ),
+        (
+            {"gateway6": Gateway.UNPROTECTED},
+            'oifname "cpbdual" meta nfproto ipv6 accept',
+            "ip6 daddr fd00::/64 iifname !=",
+        ),
+    ],
+)  # fmt: skip
+def test_options_of_the_bridge(options: dict[str, object], present: str, absent: str) -> None:
+    text = _text(_with(**options))
+    assert present in text
+    assert absent not in text
+
+
+def test_routed_port_is_an_element_of_a_set() -> None:
+    rules = ruleset.ruleset_for("t", [DUAL], [attrs.evolve(ANY6, is_translated=False)])
+    assert rules.elements["routed6"] == ("fd00::2 . tcp . 80",)
+    assert rules.elements["published_any6"] == ()
+    assert not attrs.evolve(ANY, is_translated=False).needs_loopback_route

@@ -62,7 +62,7 @@ def test_addresses(asker: str, name: str, expected: tuple[str, ...]) -> None:
     [("web", True), ("job", True), ("DB.back.", True), ("db.front", False), ("example.org", False)],
 )
 def test_names_of_the_stack_never_leave(name: str, *, is_ours: bool) -> None:
-    assert ZONE.is_ours(name) is is_ours
+    assert ZONE.is_ours("web1", name) is is_ours
 
 
 def test_confined_is_who_is_on_internal_networks_only() -> None:
@@ -85,3 +85,34 @@ def test_reverse(asker: str, name: str, expected: str) -> None:
 @pytest.mark.parametrize("name", ["", "in-addr.arpa", "1.2.3.in-addr.arpa", "256.1.1.1.in-addr.arpa", "x"])
 def test_no_address_in(name: str) -> None:
     assert address_in(name) == ""
+
+
+SIX = zone_of(
+    [
+        ZoneEntry(container_id="a", network="n", address="10.0.0.2", address6="fd00::2", names=("a-1", "a")),
+        ZoneEntry(container_id="b", network="n", address6="fd00::3", names=("b-1", "b"), links={"Data": "A"}),
+        ZoneEntry(container_id="c", network="n", names=("c",), links={"gone": "nobody"}),
+    ],
+    frozenset(),
+)
+
+
+def test_addresses_of_both_families() -> None:
+    assert SIX.addresses("b", "a") == ("10.0.0.2", "fd00::2")
+    assert SIX.addresses("a", "b") == ("fd00::3",)
+
+
+def test_reverse_of_ipv6() -> None:
+    name = ".".join(reversed("fd00000000000000" + "0000000000000002")) + ".ip6.arpa"
+    assert SIX.name_of("b", name) == "a-1.n"
+    assert SIX.name_of("b", name.upper() + ".") == "a-1.n"
+    assert address_in("_." + name[2:]) == ""
+    assert address_in("1.2.ip6.arpa") == ""
+
+
+def test_links_are_seen_by_their_owner_alone() -> None:
+    assert SIX.addresses("b", "data") == ("10.0.0.2", "fd00::2")
+    assert SIX.addresses("a", "data") == ()
+    assert [SIX.is_ours(asker, "data") for asker in ("a", "b")] == [False, True]
+    assert SIX.addresses("c", "gone") == ()
+    assert SIX.is_ours("c", "gone"), "asked of nobody else"
