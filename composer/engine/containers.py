@@ -203,7 +203,7 @@ class Containers:
             return shared, ()
         names = [spec.name, container_id[:12]] + ([] if spec.one_off else [spec.service])
         namespace, endpoints, _ports = self._drivers.network.connect(
-            container_id, spec.networks, names, spec.ports, stack=spec.stack
+            container_id, spec.memberships, names, spec.ports, stack=spec.stack
         )
         return namespace, endpoints
 

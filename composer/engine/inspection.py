@@ -255,7 +255,7 @@ def _healthcheck(check: Healthcheck) -> Document:
 
 
 def _host_config(spec: ContainerSpec) -> Document:
-    names, modes = sorted(spec.networks), spec.namespaces
+    names, modes = sorted(spec.memberships), spec.namespaces
     return {
         "Binds": [_bind(mount) for mount in spec.mounts if mount.kind in _BOUND and mount.source] or None,
         "NetworkMode": modes.network or (names[0] if names else "none"),
@@ -396,7 +396,7 @@ def _mounts(spec: ContainerSpec, around: Surroundings) -> list[Document]:
 
 
 def _network_settings(container: ObservedContainer, around: Surroundings) -> Document:
-    networks = {name: _endpoint(name, container, around) for name in sorted(container.spec.networks)}
+    networks = {name: _endpoint(name, container, around) for name in sorted(container.spec.memberships)}
     first = networks.get("bridge") or {}
     keys = ("Gateway", "IPAddress", "IPPrefixLen", "MacAddress")
     empty: Document = {"IPPrefixLen": 0}
@@ -411,7 +411,7 @@ def _network_settings(container: ObservedContainer, around: Surroundings) -> Doc
 
 
 def _endpoint(name: str, container: ObservedContainer, around: Surroundings) -> Document:
-    membership = container.spec.networks[name]
+    membership = container.spec.memberships[name]
     state = around.networks.get(name)
     endpoint = around.endpoints.get(name)
     is_joined = container.is_running and endpoint is not None

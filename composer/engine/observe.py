@@ -28,15 +28,23 @@ EXIT_UNKNOWN = 255
 """The exit code of a process whose monitor could not record one (reliability rule 7)."""
 
 
-def observe(drivers: Drivers, stack: str, references: Iterable[str] = ()) -> Observed:
-    """The stack as it is now; ``references`` are the images to look up."""
+def observe(
+    drivers: Drivers, stack: str, references: Iterable[str] = (), networks_asked: Iterable[str] = ()
+) -> Observed:
+    """The stack as it is now.
+
+    ``references`` are the images to look up, ``networks_asked`` the networks of others (``external``).
+    """
     records = drivers.records.containers(stack)
     networks = drivers.network.observe(stack)
+    foreign = drivers.network.observe_foreign(stack, networks_asked)
     links = drivers.network.links(stack) if records else {}
     addresses: dict[str, dict[str, str]] = {}
     if records:
         for endpoint in drivers.network.endpoints(stack):
-            addresses.setdefault(endpoint.container_id, {})[endpoint.network] = endpoint.address
+            addresses.setdefault(endpoint.container_id, {})[endpoint.network] = (
+                endpoint.address or endpoint.address6
+            )
     members = [record.id for record in records]
     images = _images(drivers, references)
     return Observed(
@@ -48,6 +56,7 @@ def observe(drivers: Drivers, stack: str, references: Iterable[str] = ()) -> Obs
             name: _network(state, sum(name in addresses.get(member, {}) for member in members))
             for name, state in sorted(networks.items())
         },
+        foreign={name: _network(state, 0) for name, state in sorted(foreign.items())},
         volumes=drivers.volumes.observe(stack),
         every_volume=drivers.records.volume_names(),
         images=images,
@@ -60,7 +69,9 @@ def observe_containers(drivers: Drivers, stack: str) -> Observed:
     records = drivers.records.containers(stack)
     addresses: dict[str, dict[str, str]] = {}
     for endpoint in drivers.network.endpoints(stack) if records else ():
-        addresses.setdefault(endpoint.container_id, {})[endpoint.network] = endpoint.address
+        addresses.setdefault(endpoint.container_id, {})[endpoint.network] = (
+            endpoint.address or endpoint.address6
+        )
     return Observed(
         containers=tuple(
             observed_container(drivers, record, addresses.get(record.id, {})) for record in records
@@ -95,6 +106,8 @@ def _network(state: NetworkState, members: int) -> ObservedNetwork:
         subnet=state.subnet,
         gateway=state.gateway,
         bridge=state.bridge,
+        subnet6=state.subnet6,
+        gateway6=state.gateway6,
         damage=state.damage,
         members=members,
     )

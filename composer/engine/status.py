@@ -59,7 +59,7 @@ def _row(container: ObservedContainer, now: float) -> dict[str, object]:
             }
             for port in container.ports
         ],
-        "Networks": sorted(spec.networks),
+        "Networks": sorted(spec.memberships),
         "Addresses": dict(container.attached),
         "Labels": dict(spec.labels),
     }

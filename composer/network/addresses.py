@@ -147,13 +147,6 @@ def free_address(block: Block, taken: Collection[str]) -> str:
     raise errors.ConflictError(message, hint="Declare a larger subnet for it, or fewer replicas.")
 
 
-def capacity(block: Block) -> int:
-    """How many containers have an address at most."""
-    first, last = _bounds(block)
-    inside = [_span(address)[0] for address in {*block.reserved, *([block.gateway] if block.gateway else [])}]
-    return max(0, last - first + 1 - sum(first <= number <= last for number in inside))
-
-
 def mac_of(address: str) -> bytes:
     """The locally administered hardware address that goes with an address (for IPv4 as Docker's).
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from composer.model.container import ContainerSpec, NetworkMembership, ObservedContainer
     from composer.model.stack import PublishedPort
 
-_EVERY_ADDRESS = frozenset({"", "0.0.0.0"})  # noqa: S104 -- compared, not bound
+_EVERY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 -- compared, not bound
 
 
 @attrs.frozen(kw_only=True)
@@ -46,12 +46,15 @@ def held_by(container: ObservedContainer) -> Claims:
 
 
 def _fixed(ports: Iterable[PublishedPort]) -> frozenset[PublishedPort]:
-    return frozenset(port for port in ports if port.published)
+    return frozenset(port for port in ports if port.is_settled)
 
 
 def _static(networks: Mapping[str, NetworkMembership]) -> frozenset[tuple[str, str]]:
     return frozenset(
-        (name, membership.ipv4_address) for name, membership in networks.items() if membership.ipv4_address
+        (name, address)
+        for name, membership in networks.items()
+        for address in (membership.ipv4_address, membership.ipv6_address)
+        if address
     )
 
 

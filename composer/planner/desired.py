@@ -7,7 +7,7 @@ enters by digest, so that changed content is a change and no secret is stored.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -31,6 +31,9 @@ from composer.model.stack import (
     Stack,
 )
 
+PREDEFINED = ("host", "none")
+"""External networks that nobody makes: they are modes of a container's own namespace."""
+
 DEFAULT_GRACE = 10_000_000_000
 """Nanoseconds between stop signal and SIGKILL (Compose Specification, ``stop_grace_period``)."""
 
@@ -51,6 +54,7 @@ def references(stack: Stack) -> tuple[str, ...]:
 def container_spec(stack: Stack, service: Service, number: int, images: Mapping[str, str]) -> ContainerSpec:
     """The desired container ``number`` of a service; ``image_id`` is "" while the image is missing."""
     reference = image_reference(stack, service)
+    predefined = _predefined_network(stack, service)
     spec = ContainerSpec(
         stack=stack.name,
         service=service.name,
@@ -64,12 +68,13 @@ def container_spec(stack: Stack, service: Service, number: int, images: Mapping[
         working_dir=service.working_dir,
         user=service.user,
         hostname=service.hostname,
-        ports=service.ports,
+        ports=() if predefined else service.ports,
         mounts=tuple(_mount(stack, mount) for mount in service.mounts),
         files=_files(stack, service),
         networks={
             stack.networks[key].name: _membership(service, attachment)
             for key, attachment in sorted(service.networks.items())
+            if not predefined
         },
         healthcheck=service.healthcheck,
         restart=service.restart,
@@ -86,7 +91,7 @@ def container_spec(stack: Stack, service: Service, number: int, images: Mapping[
         stdin_open=service.stdin_open,
         domainname=service.domainname,
         resolver=service.resolver,
-        namespaces=service.namespaces,
+        namespaces=attrs.evolve(service.namespaces, network=predefined) if predefined else service.namespaces,
         group_add=service.group_add,
         privileged=service.privileged,
         security_opt=service.security_opt,
@@ -203,6 +208,19 @@ def material(stack: Stack) -> dict[str, bytes]:
     """The contents of configs and secrets by the digest that specifications carry."""
     definitions = (*stack.configs.values(), *stack.secrets.values())
     return {_digest(definition): definition.content for definition in definitions}
+
+
+def _predefined_network(stack: Stack, service: Service) -> str:
+    """``host`` or ``none`` for a service on that external network: the same as its ``network_mode``."""
+    used = (stack.networks[key] for key in service.networks)
+    return next((one.name for one in used if one.external and one.name in PREDEFINED), "")
+
+
+def external_networks(stack: Stack, services: Iterable[str]) -> tuple[str, ...]:
+    """The names of networks that must exist already, for these services."""
+    used = {key for name in services for key in stack.services[name].networks}
+    definitions = (stack.networks[key] for key in sorted(used))
+    return tuple(one.name for one in definitions if one.external and one.name not in PREDEFINED)
 
 
 def _membership(service: Service, attachment: Attachment) -> NetworkMembership:

@@ -39,7 +39,7 @@ from composer.model.plan import (
 )
 from composer.model.quantity import Duration
 from composer.model.stack import Condition, MountKind, Stack
-from composer.planner import claim, desired, difference, fate, images, order
+from composer.planner import capacity, claim, desired, difference, fate, images, order
 from composer.planner.draft import Draft
 from composer.planner.fate import Fate, Removal, Verdict
 from composer.planner.images import ImageOptions
@@ -145,9 +145,11 @@ class _Reconciliation:
         )
         self._fates, surplus = fate.fates_of(self._stack, self._observed, wanted)
         self._plan_missing_images()
+        self._refuse_missing_networks()
         removals = (*self._orphans(), *surplus)
         leaving = frozenset(removal.container.id for removal in removals)
         fate.refuse_occupied(self._observed, self._replaced, leaving, self._selected)
+        self._refuse_overfull_networks(leaving)
         self._plan_networks()
         self._plan_volumes()
         self._plan_removals(removals)
@@ -207,12 +209,36 @@ class _Reconciliation:
 
     # ------------------------------------------------------------------ networks and volumes
 
+    def _refuse_missing_networks(self) -> None:
+        """What another stack should have made is not ours to make."""
+        for name in desired.external_networks(self._stack, sorted(self._users)):
+            if name not in self._observed.foreign and name not in self._observed.networks:
+                message = f"network {name} is declared external and does not exist"
+                hint = f"Make it with `composer network create {name}`, or bring up the stack that owns it."
+                raise errors.ConflictError(message, hint=hint)
+
+    def _refuse_overfull_networks(self, leaving: frozenset[str]) -> None:
+        """Everybody who will be on the stack's networks, those that nothing happens to as well."""
+        wanted = [one.spec.networks for fates in self._fates.values() for one in fates]
+        others = [
+            container.spec.memberships
+            for container in self._observed.containers
+            if container.id not in leaving
+            and (container.spec.one_off or container.spec.service not in self._fates)
+        ]
+        capacity.refuse_overfull(_used_networks(self._stack, self._users), [*wanted, *others])
+
     def _plan_networks(self) -> None:
+        for name in desired.external_networks(self._stack, sorted(self._users)):
+            foreign = self._observed.foreign.get(name)
+            if foreign is not None and foreign.damage:
+                operation = RepairNetwork(spec=foreign.spec)
+                self._networks[name] = self._draft.add(operation, foreign.damage)
         for spec in _used_networks(self._stack, self._users):
             there = self._observed.networks.get(spec.name)
             if there is None:
-                operation = CreateNetwork(spec=spec)
-                self._networks[spec.name] = self._draft.add(operation, "the network does not exist")
+                created = CreateNetwork(spec=spec)
+                self._networks[spec.name] = self._draft.add(created, "the network does not exist")
             elif there.damage and spec.name not in self._replaced:
                 self._networks[spec.name] = self._draft.add(RepairNetwork(spec=there.spec), there.damage)
 
@@ -358,7 +384,7 @@ class _Reconciliation:
         return self._draft.add(operation, one.update, after)
 
     def _reconnect(self, existing: ObservedContainer) -> None:
-        for network in sorted(existing.spec.networks):
+        for network in sorted({*existing.spec.networks, *existing.spec.joined}):
             if network not in existing.attached:
                 operation = ReconnectContainer(
                     id=existing.id, name=existing.name, service=existing.spec.service, network=network

@@ -6,6 +6,7 @@ Contents of configs and secrets are read, two ways of saying one thing become on
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 from typing import TYPE_CHECKING, TypeVar
@@ -383,9 +384,15 @@ def _network(key: str, node: Node) -> NetworkDefinition:
         driver_opts=_texts(node.child("driver_opts")),
         pools=structure.values_of(Pool, _child(node, "ipam", "config")),
         enable_ipv4=_unless_false(node, "enable_ipv4"),
-        enable_ipv6=_boolean(node, "enable_ipv6"),
+        enable_ipv6=_boolean(node, "enable_ipv6") or _has_ipv6_subnet(node),
         labels=_texts(node.child("labels")),
     )
+
+
+def _has_ipv6_subnet(node: Node) -> bool:
+    """Whoever writes an IPv6 subnet wants IPv6."""
+    pools = structure.values_of(Pool, _child(node, "ipam", "config"))
+    return any(":" in (pool.subnet or "") for pool in pools)
 
 
 def _volume(key: str, node: Node) -> VolumeDefinition:
@@ -477,12 +484,22 @@ def _size(node: Node | None, key: str) -> ByteSize | None:
 
 
 def _port(item: Node) -> PublishedPort:
+    first, _, last = (_text(item, "published") or "0").partition("-")
     return PublishedPort(
         target=_whole(item, "target") or 0,
-        published=int(_text(item, "published") or 0),
-        host_ip=_text(item, "host_ip") or "",
+        published=int(first or 0),
+        last=int(last) if last and last != first else 0,
+        host_ip=_host_ip(_text(item, "host_ip") or ""),
         protocol=(_text(item, "protocol") or "tcp").lower(),
     )
+
+
+def _host_ip(text: str) -> str:
+    """One spelling of an address; what is none is refused elsewhere."""
+    try:
+        return str(ipaddress.ip_address(text)) if text else ""
+    except ValueError:
+        return text
 
 
 def _attachments(node: Node | None) -> dict[str, Attachment]:

@@ -170,14 +170,12 @@ def _port(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
         low, high = _port_number(first), _port_number(last if dash else first)
         if not 0 <= low <= high <= ports.LARGEST_PORT:
             yield problem(published, (*path, "published"), f"{text!r} is no port", hint=_PORTS)
-        elif dash:
-            message = "a range of published ports for one target is not supported yet"
-            yield problem(published, (*path, "published"), message)
-    if protocol is not None and scalar_text(protocol.value).lower() not in ("tcp", "udp"):
-        yield problem(protocol, (*path, "protocol"), f"protocol {protocol.value!r} is not supported yet")
-    if host_ip is not None and host_ip.value and not subnets.is_ipv4(scalar_text(host_ip.value)):
-        yield problem(host_ip, (*path, "host_ip"), f"host address {host_ip.value!r} is not supported yet",
-                      hint="Use an IPv4 address.")  # fmt: skip
+    if protocol is not None and scalar_text(protocol.value).lower() not in ports.PROTOCOLS:
+        yield problem(protocol, (*path, "protocol"), f"protocol {protocol.value!r} is not known",
+                      hint=f"Use {', '.join(ports.PROTOCOLS)}.")  # fmt: skip
+    if host_ip is not None and host_ip.value and not subnets.is_address(scalar_text(host_ip.value)):
+        yield problem(host_ip, (*path, "host_ip"), f"{host_ip.value!r} is no IP address of this host",
+                      hint="Use an IPv4 or IPv6 address.")  # fmt: skip
 
 
 _PORTS = "Ports are 1 to 65535."
@@ -230,11 +228,10 @@ def _file_mode(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
         yield problem(node, path, "the mode is no octal number up to 7777", hint="Write 0o755.")
 
 
-def _driver(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    allowed = {"networks": ("bridge", "default", ""), "volumes": ("local", "default", "")}[str(path[0])]
-    if node.value not in allowed:
+def _volume_driver(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
+    if node.value not in ("local", "default", ""):
         message = f"driver {node.value!r} is not supported yet"
-        yield problem(node, path, message, hint=f"Only {allowed[0]} is known.")
+        yield problem(node, path, message, hint="Only local is known.")
 
 
 def _driver_opts(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
@@ -421,7 +418,16 @@ _TABLE: Table[Check] = Table(
         ("services.*.mem_swappiness", _within(0, 100)),
         ("services.*.network_mode", _one_of("bridge", "none", "host", peers=True)),
         ("services.*.networks.*.aliases.*", _host_name),
+        ("services.*.external_links.*", subnets.link),
+        ("services.*.links.*", subnets.link),
+        ("services.*.mac_address", subnets.hardware_address),
+        ("services.*.networks", subnets.attachments),
+        ("services.*.networks.*.driver_opts", subnets.endpoint_options),
+        ("services.*.networks.*.interface_name", subnets.interface),
         ("services.*.networks.*.ipv4_address", subnets.own_address),
+        ("services.*.networks.*.ipv6_address", subnets.own_address),
+        ("services.*.networks.*.link_local_ips.*", subnets.link_local),
+        ("services.*.networks.*.mac_address", subnets.hardware_address),
         ("services.*.oom_score_adj", _within(-1000, 1000)),
         ("services.*.pid", _one_of("private", "host", peers=True)),
         ("services.*.pids_limit", _pids_limit),
@@ -443,8 +449,10 @@ _TABLE: Table[Check] = Table(
         ("services.*.volumes.*.tmpfs.size", _size),
         ("services.*.working_dir", _working_dir),
         ("networks.*.ipam.config", subnets.ipam),
-        ("networks.*.driver", _driver),
-        ("volumes.*.driver", _driver),
+        ("networks.*.driver", subnets.driver),
+        ("networks.*.driver_opts", subnets.options),
+        ("networks.*", subnets.families),
+        ("volumes.*.driver", _volume_driver),
         ("volumes.*.driver_opts", _driver_opts),
     ]
 )

@@ -73,12 +73,18 @@ ROWS: tuple[Row, ...] = (
         extends extra_hosts group_add healthcheck hostname image init ipc label_file labels mem_limit
         mem_reservation mem_swappiness memswap_limit
         network_mode: ports have no effect with host, none, service and container
-        networks.*.aliases networks.*.ipv4_address
+        external_links: containers of any stack on a network that the service is on
+        links: an alias that this service alone sees
+        mac_address: of a service on one network
+        networks.*.aliases networks.*.gw_priority networks.*.interface_name networks.*.ipv4_address
+        networks.*.ipv6_address networks.*.link_local_ips networks.*.mac_address
+        networks.*.driver_opts: com.docker.network.endpoint.ifname and .sysctls
+        networks.*.priority: the interfaces' order; gw_priority says where the default route leads
         logging: json-file, local, journald and none
         oom_kill_disable: where the kernel has it (cgroup v1)
         oom_score_adj pid pids_limit
         platform: that of this host
-        ports: IPv4, tcp and udp
+        ports: IPv4 and IPv6; tcp, udp and sctp; a range takes its first free port
         post_start pre_stop: on request, not when a policy restarts or a signal kills
         profiles
         pull_policy: there is no registry client yet: build builds, never and missing find what is there
@@ -123,32 +129,33 @@ ROWS: tuple[Row, ...] = (
         Support.REFUSED,
         _SERVICE,
         f"""
-        external_links links mac_address provider
+        provider
         models: {_NO_MODELS}
         storage_opt: the writable layer has no quota; bound data with a tmpfs of a size
         use_api_socket: there is no Docker API socket to hand to a container
         build.additional_contexts build.entitlements build.extra_hosts build.labels build.network
         build.no_cache build.platforms build.privileged build.pull build.secrets build.shm_size build.ssh
         build.tags build.ulimits
-        networks.*.driver_opts networks.*.gw_priority networks.*.interface_name networks.*.ipv6_address
-        networks.*.link_local_ips networks.*.mac_address networks.*.priority
         """,
     ),
     *_rows(
         Support.HONOURED,
         "networks.*.",
         """
-        name internal labels
-        driver: bridge
+        name internal labels enable_ipv4
+        driver: bridge, macvlan and ipvlan; host and none as external networks
+        driver_opts: those named under Networks; any other is refused
+        enable_ipv6: without a subnet, a unique local one that follows from the network's name
+        external: networks of another stack or of `composer network create`
         ipam.driver: default
-        ipam.config: one IPv4 subnet with its gateway
+        ipam.config: a subnet of each family, with gateway, ip_range and aux_addresses
         """,
     ),
     *_rows(Support.IDLE, "networks.*.", "attachable: every container may be connected"),
     *_rows(
         Support.REFUSED,
         "networks.*.",
-        "driver_opts external enable_ipv4 enable_ipv6 ipam.config.*.ip_range ipam.config.*.aux_addresses",
+        "ipam.options: there is one address manager, it has no options",
     ),
     *_rows(
         Support.HONOURED,

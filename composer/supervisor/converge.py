@@ -64,9 +64,14 @@ class Convergence:
 
     # ------------------------------------------------------------------ look
 
-    async def observe(self, references: Sequence[str] = ()) -> Observed:
-        """One snapshot of the stack."""
-        return await self._in_thread(partial(observe.observe, self._drivers, self.name, references))
+    async def observe(self, references: Sequence[str] = (), networks: Sequence[str] = ()) -> Observed:
+        """One snapshot of the stack, with the images and networks of others that it asks for."""
+        look = partial(observe.observe, self._drivers, self.name, references, networks)
+        return await self._in_thread(look)
+
+    async def _observe_for(self, stack: Stack) -> Observed:
+        networks = desired.external_networks(stack, stack.services)
+        return await self.observe(desired.references(stack), networks)
 
     async def rows(self) -> list[dict[str, object]]:
         """The containers as ``ps`` shows them."""
@@ -114,7 +119,7 @@ class Convergence:
             warnings: tuple[str, ...] = stack.warnings
             with _deadline(wait_timeout) as scope:
                 for _ in range(MOST_ROUNDS):
-                    observed = await self.observe(desired.references(stack))
+                    observed = await self._observe_for(stack)
                     plan = reconcile.plan_up(stack, observed, options)
                     warnings = tuple(dict.fromkeys((*warnings, *plan.warnings)))
                     changed = changed or not plan.is_empty
@@ -365,14 +370,14 @@ class Convergence:
             needed = () if no_deps else tuple(sorted(stack.services[service].depends_on))
             options = reconcile.UpOptions(services=needed, images=images)
             for _ in range(MOST_ROUNDS):
-                observed = await self.observe(desired.references(stack))
+                observed = await self._observe_for(stack)
                 plan = reconcile.plan_one_off(stack, observed, service, options)
                 if not plan.is_empty:
                     await self._carry_out(plan, say)
                 if plan.is_final:
                     break
                 options = reconcile.after_images(options)
-            observed = await self.observe(desired.references(stack))
+            observed = await self._observe_for(stack)
             spec = spec_of(observed.images)
             assert isinstance(spec, ContainerSpec)
             container_id = await self._watch.create(spec, self._material)
@@ -392,11 +397,11 @@ class Convergence:
             self._drivers.records.refuse_taken_name(service.container_name or service.name)
             self._drivers.records.remember_stack(stack.name, stack.directory, ())
             plan = reconcile.plan_one_off(
-                stack, await self.observe(desired.references(stack)), service.name, reconcile.UpOptions()
+                stack, await self._observe_for(stack), service.name, reconcile.UpOptions()
             )
             if not plan.is_empty:
                 await self._carry_out(plan, say)
-            observed = await self.observe(desired.references(stack))
+            observed = await self._observe_for(stack)
             spec = adjust(desired.by_hand_spec(stack, service, observed.images))
             return await self._watch.create(spec, self._material)
 

@@ -137,6 +137,7 @@ def _import_everything() -> None:
     import composer.runtime.driver
     import composer.supervisor.commands
     import composer.supervisor.control
+    import composer.supervisor.relay
     import composer.supervisor.resolver  # noqa: F401
     from composer.model import canonical
     from composer.model.container import ContainerSpec
@@ -259,6 +260,7 @@ async def _supervise(
     from composer.engine.drivers import open_drivers
     from composer.supervisor import byhand, commands, control, journal, loading
     from composer.supervisor.converge import Convergence
+    from composer.supervisor.relay import Relay
     from composer.supervisor.resolver import Resolver
     from composer.supervisor.watch import Watch
 
@@ -270,7 +272,7 @@ async def _supervise(
     outcome = False
     async with trio.open_nursery() as nursery:
         resolver = Resolver(drivers.network, stack, nursery)
-        watch = Watch(drivers, resolver, events, nursery)
+        watch = Watch(drivers, resolver, Relay(nursery), events, nursery)
         convergence = Convergence(drivers, stack, watch, loader)
         handlers = commands.Commands(drivers, convergence, watch, events, loader)
         check = trio.Event()

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from composer.model.stack import Healthcheck
     from composer.planner.health import HealthSettings, HealthState
     from composer.supervisor.journal import Journal
+    from composer.supervisor.relay import Relay
     from composer.supervisor.resolver import Resolver
 
 KILL_DEADLINE = 10.0
@@ -80,11 +81,14 @@ class Watched:
 class Watch:
     """Every container of the stack that this supervisor looks after."""
 
-    def __init__(self, drivers: Drivers, resolver: Resolver, journal: Journal, nursery: trio.Nursery) -> None:
+    def __init__(
+        self, drivers: Drivers, resolver: Resolver, relay: Relay, journal: Journal, nursery: trio.Nursery
+    ) -> None:
         cores = os.cpu_count() or 1
         self._drivers = drivers
         self._containers = Containers(drivers)
         self._resolver = resolver
+        self._relay = relay
         self._journal = journal
         self._nursery = nursery
         self._logs = LogKeeper(nursery)
@@ -180,7 +184,7 @@ class Watch:
             raise errors.RuntimeFailure(message)
         watched.pidfd = descriptor
         if sharing.has_own_network(spec.namespaces):
-            await self._resolver.add(watched.id, prepared.identity.pid, spec.resolver.servers)
+            await self._serve(watched.id, prepared.identity.pid, spec)
         watched.is_prepared = True
 
     async def _let_run(self, watched: Watched) -> None:
@@ -191,12 +195,23 @@ class Watch:
             await self._in_thread(self._starts, partial(self._containers.start, prepared))
         except errors.ComposerError:
             self._containers.wish(watched.id, Wish.CREATED)
-            await self._resolver.remove(watched.id)
+            await self._end_serving(watched.id)
             os.close(watched.pidfd)
             watched.pidfd = -1
             raise
         self._begin(watched, began=trio.current_time())
         self._journal.emit(watched.id, watched.spec, "start")
+
+    async def _serve(self, container_id: str, pid: int, spec: ContainerSpec) -> None:
+        """Answer the container's DNS questions and carry what its ports need carried."""
+        await self._resolver.add(container_id, pid, spec.resolver.servers)
+        if spec.ports:
+            relayed = partial(self._drivers.network.relayed, container_id)
+            await self._relay.add(container_id, await self._in_thread(self._starts, relayed))
+
+    async def _end_serving(self, container_id: str) -> None:
+        await self._relay.remove(container_id)
+        await self._resolver.remove(container_id)
 
     def _begin(
         self, watched: Watched, *, began: float, health: Health = Health.NONE, is_paused: bool = False
@@ -245,7 +260,7 @@ class Watch:
         if descriptor is not None and state.is_running and state.init is not None:
             watched.pidfd = descriptor
             if sharing.has_own_network(record.spec.namespaces):
-                await self._resolver.add(record.id, state.init.pid, record.spec.resolver.servers)
+                await self._serve(record.id, state.init.pid, record.spec)
             ran_for = max(0.0, time.time() - record.started_at)
             await self._keep_log(watched)
             began = trio.current_time() - ran_for
@@ -271,7 +286,7 @@ class Watch:
         watched.pidfd = -1
         ran_for = trio.current_time() - watched.began
         self._end_probing(watched)
-        await self._resolver.remove(watched.id)
+        await self._end_serving(watched.id)
         await self._logs.remove(watched.id)
         try:
             ended = await self._in_thread(self._ends, partial(self._containers.settle, watched.id))
@@ -421,7 +436,7 @@ class Watch:
         """A prepared container is not to run after all."""
         prepared = self._prepared.pop(watched.id)
         watched.is_prepared = False
-        await self._resolver.remove(watched.id)
+        await self._end_serving(watched.id)
         os.close(watched.pidfd)
         watched.pidfd = -1
         prepared.namespace.close()

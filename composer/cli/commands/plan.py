@@ -39,7 +39,12 @@ def execute(session: Session, options: argparse.Namespace) -> int:
 
     arguments.check_reconciliation(options)
     stack = session.load(options.services).stack
-    observed = observe.observe(session.drivers(), stack.name, desired.references(stack))
+    observed = observe.observe(
+        session.drivers(),
+        stack.name,
+        desired.references(stack),
+        desired.external_networks(stack, stack.services),
+    )
     plan = asking.plan_of("up", bringup.request_of(session, options), stack, observed)
     for warning in (*stack.warnings, *plan.warnings):
         session.note(f"warning: {warning}")

@@ -342,7 +342,7 @@ models:
             Pool(subnet="fd00::/64"),
         ),
     )
-    assert stack.networks["n"].subnet == "10.1.0.0/16"
+    assert stack.networks["n"].enable_ipv6
     assert stack.volumes["v"] == VolumeDefinition(
         key="v",
         name="s_v",

@@ -94,12 +94,11 @@ def test_explicit_names_stay_in_the_store(stack_of: Load, section: str, name: st
 
 
 @pytest.mark.parametrize("value", ["true", '"true"', '"True"', "$YES"])
-@pytest.mark.parametrize("section", ["networks"])
-def test_external_is_never_ignored(stack_of: Load, section: str, value: str) -> None:
-    with pytest.raises(errors.StackFileError, match="external is not supported yet"):
-        stack_of(
-            f"{USES[section] % 'vv'}{section}: {{vv: {{external: {value}}}}}\n", environment={"YES": "true"}
-        )
+def test_an_external_network_is_one_however_it_is_said(stack_of: Load, value: str) -> None:
+    networks = stack_of(
+        f"{USES['networks'] % 'vv'}networks: {{vv: {{external: {value}}}}}\n", environment={"YES": "true"}
+    ).networks
+    assert networks["vv"].external
 
 
 @pytest.mark.parametrize("value", ["true", '"true"', '"True"', "$YES"])
