@@ -175,6 +175,12 @@ def _empty_form(violation: ValidationError) -> str:
     return "{} if it is to be empty" if '"object"' in text else "[] if it is to be empty"
 
 
+_NEWER = {
+    "pre_start": "It came with Docker Compose 5.3; files are read as 2.40 reads them. A one-shot service "
+    "that others wait for (condition: service_completed_successfully) does the same.",
+}
+"""Attributes of the specification that Docker Compose 2.40 refuses."""
+
 _TIMES = frozenset({"interval", "timeout", "start_period", "start_interval", "stop_grace_period", "delay"})
 
 _FORMS = {
@@ -236,6 +242,8 @@ def _key_hint(key: str, path: Path, known: set[str], child: Node) -> str:
     """Where an unknown key belongs, or what it was meant to be."""
     service, top = _properties("service"), set(_schema()["properties"])
     close = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.7)
+    if key in _NEWER and path[:1] == ("services",) and len(path) == 2:
+        return _NEWER[key]
     if not path and isinstance(child.value, dict) and child.value.keys() & {"image", "build"}:
         return "It looks like a service: put it under services."
     if not path and key in service:
