@@ -17,6 +17,9 @@ from tests.peers.fixtures import (  # noqa: F401 -- fixtures are found by their 
     peer_directory,
     peer_network,
     podman,
+    private_registry,
+    registry,
+    shared_registry,
     skopeo,
 )
 

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable
 
-from composer.cli import terminal
+from composer.cli import table, terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Event = dict[str, object]
 
 _WORDS = {
+    "pull": ("Pulling", "Pulled"),
+    "push": ("Pushing", "Pushed"),
     "build": ("Building", "Built"),
     "create": ("Creating", "Created"),
     "start": ("Starting", "Started"),
@@ -37,7 +39,7 @@ _WORDS = {
 
 _OUTCOMES = {"skipped": "Skipped", "failed": "Error"}
 
-_LONG = frozenset({"build", "wait", "stop"})
+_LONG = frozenset({"build", "pull", "push", "wait", "stop"})
 """Actions whose beginning is worth a line of its own: they may take long."""
 
 
@@ -82,6 +84,8 @@ def line_of(event: Event) -> str | None:
         level = str(event.get("level"))
         text = str(event.get("text", ""))
         return text if level == "info" else f"{level}: {text}"
+    if kind == "transfer":
+        return transfer_line_of(event)
     if kind != "step":
         return None
     action, status = str(event.get("action")), str(event.get("status"))
@@ -92,6 +96,39 @@ def line_of(event: Event) -> str | None:
     if isinstance(elapsed, int | float):
         words.append(f"{elapsed:.1f}s")
     return " ".join(words)
+
+
+_TRANSFERS = {
+    "waiting": "Waiting",
+    "transferring": "Transferring",
+    "unpacking": "Unpacking",
+    "done": "Done",
+    "already present": "Already present",
+    "mounted from another repository": "Mounted",
+}
+"""Words for ``distribution.TransferState``."""
+
+_TRANSFERS_OVER = frozenset({"done", "already present", "mounted from another repository"})
+
+
+def transfer_line_of(event: Event) -> str | None:
+    """A layer as a line of plain progress: only its end is worth one."""
+    if event.get("status") not in _TRANSFERS_OVER:
+        return None
+    return f"{_title(event)} layer {_layer(event)} {_TRANSFERS[str(event['status'])]} {_amount(event)}"
+
+
+def _layer(event: Event) -> str:
+    return str(event.get("layer", "")).removeprefix("sha256:")[:12]
+
+
+def _amount(event: Event) -> str:
+    """``12.3MB`` when it is over, ``1.2MB/12.3MB`` on the way."""
+    done, total = event.get("done"), event.get("total")
+    whole = table.human_size(total if isinstance(total, int) else 0)
+    if event.get("status") in _TRANSFERS_OVER or event.get("status") == "waiting":
+        return whole
+    return f"{table.human_size(done if isinstance(done, int) else 0)}/{whole}"
 
 
 def _title(event: Event) -> str:
@@ -139,6 +176,11 @@ class _Row:
         self.began = 0.0
         self.took: float | None = None
         self.line = ""
+        self.layers: dict[str, Event] = {}
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in ("done", "skipped", "failed")
 
     def take(self, event: Event, now: float) -> None:
         """A step event of this resource."""
@@ -171,6 +213,9 @@ class LiveTable(Renderer):
         elif kind == "log":
             row = self._rows.setdefault(str(event.get("resource")), _Row(_title(event)))
             row.line = terminal.harmless(str(event.get("text", "")))
+        elif kind == "transfer":
+            row = self._rows.setdefault(str(event.get("resource")), _Row(_title(event)))
+            row.layers[str(event.get("layer"))] = event
         elif kind == "message":
             self._say(line_of(event) or "")
 
@@ -206,7 +251,6 @@ class LiveTable(Renderer):
         drawn.title = f"[+] {ended}/{len(rows)}"
         drawn.title_style = ""
         for row in rows:
-            is_over = row.status in ("done", "skipped", "failed")
             style = {"done": "green", "skipped": "yellow", "failed": "red"}.get(row.status, "cyan")
             seconds = row.took if row.took is not None else self._clock() - row.began
             drawn.add_row(
@@ -214,6 +258,21 @@ class LiveTable(Renderer):
                 Text(row.title),
                 Text(word_of(row.action, row.status), style=style),
                 Text(f"{seconds:.1f}s" if row.status else "", style="blue"),
-                Text("" if is_over else row.line, style="dim", overflow="ellipsis", no_wrap=True),
+                Text("" if row.is_over else row.line, style="dim", overflow="ellipsis", no_wrap=True),
             )
+            for event in () if row.is_over else row.layers.values():
+                drawn.add_row("", *(Text(cell, style="dim") for cell in _layer_cells(event)))
         return drawn
+
+
+_BAR = 20
+"""Characters of a layer's bar."""
+
+
+def _layer_cells(event: Event) -> tuple[str, str, str, str]:
+    """One layer of an image that is under way: name, state, bytes, bar."""
+    done, total = event.get("done"), event.get("total")
+    part = done / total if isinstance(done, int) and isinstance(total, int) and total else 0.0
+    is_moving = event.get("status") in ("transferring", "unpacking")
+    bar = "━" * round(_BAR * min(1.0, part)) if is_moving else ""
+    return f"  {_layer(event)}", _TRANSFERS.get(str(event.get("status")), ""), _amount(event), bar

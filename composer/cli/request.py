@@ -43,6 +43,11 @@ def perform(
         renderer.close()
 
 
+def untold(*, quiet_pull: bool) -> frozenset[str]:
+    """The actions that are not shown."""
+    return frozenset({"pull"} if quiet_pull else ())
+
+
 @contextmanager
 def cancelling(connection: Connection) -> Iterator[None]:
     """While inside, the first signal cancels the request on ``connection``."""

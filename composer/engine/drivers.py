@@ -44,7 +44,7 @@ class Drivers:
         """The Dockerfile builder; its 50 ms of import are for those who build."""
         from composer.dockerfile.builder import DockerfileBuilder
 
-        return DockerfileBuilder(self.images, self.runtime, self.network)
+        return DockerfileBuilder(self.images, self.runtime, self.network, source=self.supply)
 
 
 def open_drivers(paths: Paths) -> Drivers:

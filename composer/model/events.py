@@ -55,11 +55,12 @@ def message(level: str, text: str) -> Event:
     return _event("message", level=level, text=text)
 
 
-def transfer(resource: str, moved: Transfer) -> Event:
-    """One layer of an image came or went a bit further."""
+def transfer(resource: str, action: str, moved: Transfer) -> Event:
+    """One layer of an image came (``pull``) or went (``push``) a bit further."""
     return _event(
         "transfer",
         resource=resource,
+        action=action,
         layer=moved.digest,
         status=moved.state.value,
         done=moved.done,

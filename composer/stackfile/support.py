@@ -87,7 +87,7 @@ ROWS: tuple[Row, ...] = (
         ports: IPv4 and IPv6; tcp, udp and sctp; a range takes its first free port
         post_start pre_stop: on request, not when a policy restarts or a signal kills
         profiles
-        pull_policy: there is no registry client yet: build builds, never and missing find what is there
+        pull_policy
         privileged read_only restart scale
         secrets: uid, gid and mode are honoured for every kind of source
         security_opt: AppArmor and SELinux labels where the host has them

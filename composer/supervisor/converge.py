@@ -115,22 +115,36 @@ class Convergence:
             self.use(stack)
             # Recorded before the first effect: a revived supervisor knows that the stack is wanted.
             self._drivers.records.remember_stack(stack.name, stack.directory, stack.files)
-            changed = False
-            warnings: tuple[str, ...] = stack.warnings
+            plans: tuple[Plan, ...] = ()
             with _deadline(wait_timeout) as scope:
-                for _ in range(MOST_ROUNDS):
-                    observed = await self._observe_for(stack)
-                    plan = reconcile.plan_up(stack, observed, options)
-                    warnings = tuple(dict.fromkeys((*warnings, *plan.warnings)))
-                    changed = changed or not plan.is_empty
-                    if not plan.is_empty:
-                        await self._carry_out(plan, say, at_once=at_once)
-                    if plan.is_final:
-                        break
-                    options = reconcile.after_images(options)
+                plans = await self._settle(
+                    stack, partial(reconcile.plan_up, stack), options, say, at_once=at_once
+                )
             if scope.cancelled_caught:
                 raise _not_ready(wait_timeout)
-            return changed, warnings
+            said = (*stack.warnings, *(warning for plan in plans for warning in plan.warnings))
+            return any(not plan.is_empty for plan in plans), tuple(dict.fromkeys(said))
+
+    async def _settle(
+        self,
+        stack: Stack,
+        plan_of: Callable[[Observed, reconcile.UpOptions], Plan],
+        options: reconcile.UpOptions,
+        say: EventSink,
+        *,
+        at_once: float = math.inf,
+    ) -> tuple[Plan, ...]:
+        """Observe, plan and act until a plan is final; returns the plans."""
+        plans: list[Plan] = []
+        for _ in range(MOST_ROUNDS):
+            plan = plan_of(await self._observe_for(stack), options)
+            plans.append(plan)
+            if not plan.is_empty:
+                await self._carry_out(plan, say, at_once=at_once)
+            if plan.is_final:
+                break
+            options = reconcile.after_images(options)
+        return tuple(plans)
 
     async def down(
         self,
@@ -302,7 +316,7 @@ class Convergence:
         token = trio.lowlevel.current_trio_token()
 
         def report(transfer: Transfer) -> None:
-            token.run_sync_soon(say, events.transfer(operation.resource, transfer))
+            token.run_sync_soon(say, events.transfer(operation.resource, operation.action, transfer))
 
         def pull_it(interrupt: Interrupt) -> object:
             return self._drivers.supply.pull(
@@ -369,14 +383,7 @@ class Convergence:
             self._drivers.records.remember_stack(stack.name, stack.directory, stack.files)
             needed = () if no_deps else tuple(sorted(stack.services[service].depends_on))
             options = reconcile.UpOptions(services=needed, images=images)
-            for _ in range(MOST_ROUNDS):
-                observed = await self._observe_for(stack)
-                plan = reconcile.plan_one_off(stack, observed, service, options)
-                if not plan.is_empty:
-                    await self._carry_out(plan, say)
-                if plan.is_final:
-                    break
-                options = reconcile.after_images(options)
+            await self._settle(stack, _one_off_planner(stack, service), options, say)
             observed = await self._observe_for(stack)
             spec = spec_of(observed.images)
             assert isinstance(spec, ContainerSpec)
@@ -396,14 +403,15 @@ class Convergence:
             (service,) = stack.services.values()
             self._drivers.records.refuse_taken_name(service.container_name or service.name)
             self._drivers.records.remember_stack(stack.name, stack.directory, ())
-            plan = reconcile.plan_one_off(
-                stack, await self._observe_for(stack), service.name, reconcile.UpOptions()
-            )
-            if not plan.is_empty:
-                await self._carry_out(plan, say)
+            options = reconcile.UpOptions()
+            await self._settle(stack, _one_off_planner(stack, service.name), options, say)
             observed = await self._observe_for(stack)
             spec = adjust(desired.by_hand_spec(stack, service, observed.images))
             return await self._watch.create(spec, self._material)
+
+
+def _one_off_planner(stack: Stack, service: str) -> Callable[[Observed, reconcile.UpOptions], Plan]:
+    return lambda observed, options: reconcile.plan_one_off(stack, observed, service, options)
 
 
 async def _set_when_cancelled(flag: process.StopFlag) -> None:

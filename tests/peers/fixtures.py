@@ -16,6 +16,7 @@ import pytest
 
 from tests.peers.engines import Docker, Engine, Podman, plain_environment
 from tests.peers.network import Namespace
+from tests.peers.registry import Registry
 
 
 def need(*programs: str) -> None:
@@ -82,3 +83,33 @@ def skopeo(peer_network: Namespace) -> Engine:
     """``skopeo.ok("inspect", "docker-archive:FILE")``; it is run on the host."""
     need("skopeo")
     return Engine(["skopeo"], plain_environment())
+
+
+@pytest.fixture(scope="session")
+def registry(peer_directory: Path) -> Iterator[Registry]:
+    """A registry on 127.0.0.1 that lets everybody pull and push: ``registry.host``."""
+    need("docker-registry", "setpriv")
+    directory = peer_directory / "registry"
+    directory.mkdir()
+    with Registry(directory) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def private_registry(peer_directory: Path) -> Iterator[Registry]:
+    """One that wants a login: ``registry.users``."""
+    need("docker-registry", "setpriv", "htpasswd")
+    directory = peer_directory / "private-registry"
+    directory.mkdir()
+    with Registry(directory, users={"ann": "s3cret:with colon"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shared_registry(peer_directory: Path, peer_network: Namespace) -> Iterator[Registry]:
+    """One that the other engines reach as well, by the link to their namespace."""
+    need("docker-registry", "setpriv")
+    directory = peer_directory / "shared-registry"
+    directory.mkdir()
+    with Registry(directory, address=peer_network.gateway) as server:
+        yield server

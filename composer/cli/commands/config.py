@@ -65,9 +65,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(session: Session, options: argparse.Namespace) -> int:
     """Show or check the file."""
-    if options.resolve_image_digests or options.lock_image_digests:
-        message = "image digests cannot be resolved yet: there is no registry client"
-        raise errors.UsageError(message, hint="Leave out --resolve-image-digests and --lock-image-digests.")
+    if options.lock_image_digests and (options.no_interpolate or options.listed):
+        message = "--lock-image-digests writes a file of images: nothing else can be asked of it"
+        raise errors.UsageError(message)
     if options.audit:
         return _audit(session, options)
     if options.listed == "variables":
@@ -138,6 +138,10 @@ def _text_of(document: Document, options: argparse.Namespace) -> str:
     style = options.format or "yaml"
     selected = _narrowed(document, options)
     tree = rendering.raw_tree(selected) if options.no_interpolate else rendering.tree_of(selected, style)
+    if options.resolve_image_digests or options.lock_image_digests:
+        from composer.cli import imagedigests
+
+        tree = imagedigests.resolved(tree, only_images=options.lock_image_digests)
     if options.listed:
         return _lines(_names(document, tree, options.listed))
     if not options.no_interpolate:

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from composer.cli.session import Session
 
-EXAMPLES = """composer image ls --filter dangling=true
+EXAMPLES = """composer image pull debian:bookworm-slim
+composer image ls --filter dangling=true
 composer image save -o images.tar debian:bookworm-slim busybox
 composer image load -i images.tar
 composer image bootstrap debian:bookworm-slim
@@ -24,6 +25,8 @@ VERBS = {
     "load": ("load", "Bring images in from an archive"),
     "ls": ("ls", "List images"),
     "prune": ("prune", "Remove images that nothing uses"),
+    "pull": ("pull", "Fetch an image from its registry"),
+    "push": ("push", "Send an image to its registry"),
     "rm": ("rm", "Remove images"),
     "save": ("save", "Write images into an archive"),
     "tag": ("tag", "Give an image another name"),

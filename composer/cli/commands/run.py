@@ -29,6 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--name", metavar="NAME", help="name of the container")
     add("--entrypoint", metavar="COMMAND", help="instead of the image's entrypoint")
     add("--no-deps", action="store_true", help="do not start what the service needs")
+    add("--build", action="store_true", help="build the image first, also when it exists")
+    arguments.add_pulling(parser)
     arguments.add_process(parser)
     arguments.add_command(parser)
 
@@ -38,7 +40,10 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     is_terminal = terminal.is_terminal(sys.stdin) and terminal.is_terminal(sys.stdout)
     tty = is_terminal and not (options.no_tty or options.detach)
     with session.connect_for_up([options.service]) as connection:
-        made = request.perform(session, connection, "run", request_of(session, options, tty=tty))
+        wanted = request_of(session, options, tty=tty)
+        made = request.perform(
+            session, connection, "run", wanted, untold=request.untold(quiet_pull=options.quiet_pull)
+        )
         identity = str(made["id"])
         if options.detach:
             connection.call("run_start", {"id": identity})
@@ -67,6 +72,8 @@ def request_of(session: Session, options: argparse.Namespace, *, tty: bool) -> J
         "stdin": not options.detach,
         "name": options.name,
         "remove": options.rm,
+        "build": options.build,
+        "pull": options.pull,
     }
 
 

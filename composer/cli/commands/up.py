@@ -57,7 +57,11 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     check(options)
     began = time.time()
     is_detached = options.detach or options.wait or options.no_start
-    answer = bringup.perform(session, request_of(session, options, wants_rows=not is_detached))
+    answer = bringup.perform(
+        session,
+        request_of(session, options, wants_rows=not is_detached),
+        quiet_pull=options.quiet_pull,
+    )
     if answer is None:
         return 0
     if is_detached:

@@ -7,10 +7,16 @@ import pytest
 
 from composer.cli import progress
 from composer.model import events
+from composer.model.distribution import Transfer, TransferState
 
 
 def _step(action: str, status: str, **more: object) -> progress.Event:
     return {**events.step("container web-1", action, status, step_id=1), **more}
+
+
+def _layer(state: TransferState, done: int = 0) -> progress.Event:
+    moved = Transfer(digest="sha256:abcdef1234567890", state=state, done=done, total=12_300_000)
+    return events.transfer("image app", "pull", moved)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +30,10 @@ def _step(action: str, status: str, **more: object) -> progress.Event:
         (_step("create", "skipped"), "Container web-1 Skipped"),
         (_step("build", "progress"), None),
         (events.log("image app", "#1 RUN true"), "#1 RUN true"),
+        (_layer(TransferState.TRANSFERRING), None),
+        (_layer(TransferState.DONE), "Image app layer abcdef123456 Done 12.3MB"),
+        (_layer(TransferState.PRESENT), "Image app layer abcdef123456 Already present 12.3MB"),
+        (_layer(TransferState.MOUNTED), "Image app layer abcdef123456 Mounted 12.3MB"),
         (events.message("info", "hello"), "hello"),
         (events.message("warning", "hm"), "warning: hm"),
         (events.container("web-1", "die", identity="x", service="web", attributes={}), None),
@@ -87,3 +97,21 @@ def test_a_live_table_without_steps_draws_nothing() -> None:
     table = progress.LiveTable(stream)
     table.close()
     assert stream.getvalue() == ""
+
+
+def test_the_live_table_shows_layers_until_their_image_is_there() -> None:
+    stream = io.StringIO()
+    live = progress.LiveTable(stream)
+    pulling = {"resource": "image app", "action": "pull", "step_id": 1}
+    live.show(events.step(status="working", **pulling))
+    live.show(_layer(TransferState.TRANSFERRING, done=6_150_000))
+    live.close()
+    assert "abcdef123456" in stream.getvalue()
+    assert "6.15MB/12.3MB" in stream.getvalue()
+    assert "━" * 10 in stream.getvalue()
+    stream.truncate(0)
+    live.show(events.step(status="done", elapsed=1.0, **pulling))
+    live.show(events.step(status="working", resource="image b", action="pull", step_id=2))
+    live.close()
+    assert "Pulled" in stream.getvalue()
+    assert "abcdef123456" not in stream.getvalue()
