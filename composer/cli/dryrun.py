@@ -34,13 +34,15 @@ def check(root: argparse.Namespace, verb: str) -> None:
 def show(session: Session, command: str, arguments: Json) -> int:
     """Print the plan for a request."""
     from composer.engine import observe
-    from composer.planner import desired
     from composer.supervisor import asking
 
     needs_file = bool(arguments.get("source"))
     stack = session.load(asking.texts(arguments, "services")).stack if needs_file else None
-    references = desired.references(stack) if stack else ()
-    observed = observe.observe(session.drivers(), session.stack_name(), references)
+    if stack is None:
+        observed = observe.observe(session.drivers(), session.stack_name())
+    else:
+        will_build = bool(arguments.get("build"))
+        observed = observe.observe_wanted(session.drivers(), stack, will_build=will_build)
     plan = asking.plan_of(command, arguments, stack, observed)
     for warning in (*(stack.warnings if stack else ()), *plan.warnings):
         session.note(f"warning: {warning}")

@@ -78,7 +78,7 @@ def word_of(action: str, status: str) -> str:
 def line_of(event: Event) -> str | None:
     """An event as a line of plain progress; ``None`` when it is not worth one."""
     kind = event.get("type")
-    if kind == "log":
+    if kind in ("log", "build"):
         return str(event.get("text", ""))
     if kind == "message":
         level = str(event.get("level"))

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from composer import errors
-from composer.dockerfile import contexts, ignore, parser
+from composer.dockerfile import contexts, ignore, parser, stages
 from composer.dockerfile.ignore import IgnoreRules
 from composer.dockerfile.lexer import LARGEST_FILE
 from composer.dockerfile.remote import is_remote
@@ -25,6 +25,23 @@ def dockerfile_of(request: BuildRequest, context: Path) -> Dockerfile:
     if request.dockerfile_inline is not None:
         return parser.parse(request.dockerfile_inline, _INLINE)
     return parser.parse(_text_of(_path_of(request, context)), request.dockerfile)
+
+
+def dockerfile_of_local(request: BuildRequest) -> Dockerfile:
+    """As ``dockerfile_of``, where the context is a directory of this host."""
+    if isinstance(request.context, str) and is_remote(request.context):
+        message = f"{request.context}: the Dockerfile of a remote context is read when it is built"
+        raise errors.BuildError(message)
+    return dockerfile_of(request, Path(request.context))
+
+
+def names_read(request: BuildRequest) -> tuple[str, ...]:
+    """The names of images and contexts that a build reads from; nothing when that cannot be told yet."""
+    try:
+        dockerfile = dockerfile_of_local(request)
+        return stages.images_in(stages.plan(dockerfile, request.args, request.target))
+    except errors.ComposerError:
+        return ()  # the build says what is wrong, and where
 
 
 def rules_of(request: BuildRequest, context: Path) -> IgnoreRules:

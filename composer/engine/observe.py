@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import attrs
+
 from composer.model.container import (
     ContainerState,
     Health,
@@ -16,6 +18,8 @@ from composer.model.container import (
     ObservedContainer,
     ObservedNetwork,
 )
+from composer.planner import builds as planned
+from composer.planner import desired
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from composer.engine.drivers import Drivers
     from composer.engine.records import ContainerRecord
     from composer.model.protocols import NetworkState, RuntimeState
+    from composer.model.stack import Stack
 
 EXIT_UNKNOWN = 255
 """The exit code of a process whose monitor could not record one (reliability rule 7)."""
@@ -62,6 +67,20 @@ def observe(
         images=images,
         image_ages=_ages(drivers, images),
     )
+
+
+def observe_wanted(drivers: Drivers, stack: Stack, *, will_build: bool = False) -> Observed:
+    """The stack as it is now, with all that a plan to bring it up depends on.
+
+    ``will_build`` says that images are built again though they are there.
+    """
+    networks = desired.external_networks(stack, stack.services)
+    observed = observe(drivers, stack.name, desired.references(stack), networks)
+    if not planned.needs_reading(stack, observed.images, will_build=will_build):
+        return observed
+    from composer.engine import builds  # imports the builder; only for who builds
+
+    return attrs.evolve(observed, reads=builds.reads_of(stack))
 
 
 def observe_containers(drivers: Drivers, stack: str) -> Observed:

@@ -277,8 +277,9 @@ class Observed:
 
     ``every_volume`` holds the names of all volumes of the store, whoever made them.
     ``images`` maps each image reference that the stack names to the id in the store (absent when
-    not there), ``image_ages`` to the seconds since it was last pulled, built or tagged.  Containers are
-    sorted by service, number and generation.
+    not there), ``image_ages`` to the seconds since it was last pulled, built or tagged.  ``reads`` are
+    the names of images that the Dockerfile of an image reads from, for images that the stack can build.
+    Containers are sorted by service, number and generation.
     ``networks`` are the stack's own, ``foreign`` those of others that it uses or asks for.
     """
 
@@ -289,3 +290,4 @@ class Observed:
     every_volume: frozenset[str] = frozenset()
     images: Mapping[str, str] = attrs.field(factory=dict)
     image_ages: Mapping[str, float] = attrs.field(factory=dict)
+    reads: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)

@@ -4,7 +4,8 @@
 
 ``v``         format version, 1
 ``type``      ``step`` (a plan step), ``log`` (a line of a build), ``message`` (a sentence),
-              ``transfer`` (progress of one layer), ``container`` (something happened to a container)
+              ``transfer`` (progress of one layer), ``container`` (something happened to a container),
+              ``build`` (a step of a build)
 ``time``      Unix seconds
 ``resource``  ``container web-1``, ``image app``; absent for messages
 ``action``    step: the operation's action; container: ``start die health_status restart ...``
@@ -14,7 +15,8 @@
 ``done`` ``total`` transfer: bytes
 ``level``     message: ``info`` ``warning`` ``error``
 ``text``      a sentence, a log line, or the cause of a step
-``elapsed``   seconds the step has taken (on ``done`` and ``failed``)
+``elapsed``   seconds the step has taken (on ``done`` and ``failed``; always for ``build``)
+``step``      number of the step; ``title`` of a build's step what it does, ``line`` what it printed
 ``attributes`` container events: string map as Docker's (``exitCode``, ``signal``, ...)
 """
 
@@ -26,6 +28,7 @@ from collections.abc import Callable, Mapping
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from composer.model.distribution import Transfer
+    from composer.model.protocols import StepReport
 
 VERSION = 1
 
@@ -48,6 +51,22 @@ def step(
 def log(resource: str, text: str) -> Event:
     """One line of output of a build or of another long step."""
     return _event("log", resource=resource, text=text)
+
+
+def build(resource: str, report: StepReport, text: str) -> Event:
+    """A step of a build began, printed a line or ended; ``text`` is that as plain progress."""
+    event = _event(
+        "build",
+        resource=resource,
+        step=report.number,
+        title=report.title,
+        status=report.state.value,
+        elapsed=round(report.elapsed, 4),
+        text=text,
+    )
+    if report.line is not None:
+        event["line"] = report.line
+    return event
 
 
 def message(level: str, text: str) -> Event:

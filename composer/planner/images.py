@@ -7,7 +7,7 @@ missing is built if there is a way, else pulled.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import attrs
@@ -17,7 +17,7 @@ from composer.model import pulling
 from composer.model.plan import BuildImage, PullImage
 from composer.model.pulling import PullPolicy, PullWhen
 from composer.model.stack import MountKind
-from composer.planner import desired
+from composer.planner import builds, desired
 
 if TYPE_CHECKING:
     from composer.model.container import ContainerSpec, Observed
@@ -41,8 +41,14 @@ class ImageOptions:
     are_settled: bool = False
 
 
-ImageStep = tuple[str, BuildImage | PullImage, str]
-"""Image name, operation, cause."""
+@attrs.frozen
+class ImageStep:
+    """What makes an image be there, and why; ``needs`` are images that it reads, as far as they are made."""
+
+    image: str
+    operation: BuildImage | PullImage
+    cause: str
+    needs: tuple[str, ...] = ()
 
 
 def policy_of(service: Service, options: ImageOptions) -> PullPolicy:
@@ -58,8 +64,11 @@ def policy_of(service: Service, options: ImageOptions) -> PullPolicy:
 def refreshing_steps(
     stack: Stack, observed: Observed, services: Iterable[str], options: ImageOptions
 ) -> tuple[ImageStep, ...]:
-    """What must be pulled or built before existing containers can be judged, one step per image."""
-    builders = builders_of(stack)
+    """What must be pulled or built before existing containers can be judged, one step per image.
+
+    A build comes after those of the images that it reads, which are built too where they are missing.
+    """
+    builders = builds.builders(stack)
     found: dict[str, ImageStep] = {}
     for name in sorted(services):
         service = stack.services[name]
@@ -71,7 +80,18 @@ def refreshing_steps(
         step = step or _build(service, reference, observed, builder, options)
         if step is not None:
             found[reference] = step
-    return tuple(found.values())
+    wanted = [image for image, step in found.items() if isinstance(step.operation, BuildImage)]
+    if not wanted:
+        return tuple(found.values())
+    steps = [step for step in found.values() if isinstance(step.operation, PullImage)]
+    everyone = builds.builders(stack, inactive=True)
+    for image, needs in builds.ordered(stack, wanted, observed.reads):
+        step = found.get(image)
+        if step is None:
+            step = _build(everyone[image], image, observed, everyone[image], options)
+        if step is not None:
+            steps.append(attrs.evolve(step, needs=needs))
+    return tuple(steps)
 
 
 def missing_steps(
@@ -82,7 +102,7 @@ def missing_steps(
     Raises ``ImageNotFound`` where the policy is to fetch nothing.
     """
     needed: dict[str, list[Service]] = {}
-    builders = builders_of(stack)
+    builders = builds.builders(stack)
     for spec in made:
         mounted = [mount.source for mount in spec.mounts if mount.kind is MountKind.IMAGE]
         for reference in (spec.image, *mounted):
@@ -96,19 +116,11 @@ def missing_steps(
             refused.append(reference)
         else:
             platform = user.platform or "" if user.image == reference else ""
-            steps.append((reference, PullImage(image=reference, platform=platform), "the image is missing"))
+            operation = PullImage(image=reference, platform=platform)
+            steps.append(ImageStep(reference, operation, "the image is missing"))
     if refused:
         raise _not_found(refused)
     return tuple(steps)
-
-
-def builders_of(stack: Stack) -> Mapping[str, Service]:
-    """For each image that can be built the first service that says how."""
-    found: dict[str, Service] = {}
-    for _, service in sorted(stack.services.items()):
-        if service.build is not None:
-            found.setdefault(desired.image_reference(stack, service), service)
-    return found
 
 
 def reason_to_refresh(policy: PullPolicy, age: float | None, name: str) -> str:
@@ -137,7 +149,7 @@ def _refreshing_pull(
         return None
     may_fail = builder is not None and not options.no_build
     operation = PullImage(image=reference, platform=service.platform or "", may_fail=may_fail)
-    return reference, operation, reason
+    return ImageStep(reference, operation, reason)
 
 
 def _build(
@@ -155,7 +167,8 @@ def _build(
         cause = "its pull policy is build"
     else:
         return None
-    return reference, BuildImage(service=builder.name, image=reference, build=builder.build), cause
+    operation = BuildImage(service=builder.name, image=reference, build=builder.build)
+    return ImageStep(reference, operation, cause)
 
 
 def _may_fetch(service: Service, reference: str, options: ImageOptions) -> bool:

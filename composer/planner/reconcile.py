@@ -201,11 +201,12 @@ class _Reconciliation:
             for name in sorted(self._one_off)
         ]
         steps = images.missing_steps(self._stack, self._observed, made, self._options.images)
-        self._add_images([step for step in steps if step[0] not in self._images])
+        self._add_images([step for step in steps if step.image not in self._images])
 
     def _add_images(self, steps: Iterable[images.ImageStep]) -> None:
-        for reference, operation, cause in steps:
-            self._images[reference] = self._draft.add(operation, cause)
+        for step in steps:
+            after = [self._images[needed] for needed in step.needs if needed in self._images]
+            self._images[step.image] = self._draft.add(step.operation, step.cause, after)
 
     # ------------------------------------------------------------------ networks and volumes
 

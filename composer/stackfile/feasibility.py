@@ -80,9 +80,15 @@ def _name(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
                       hint="At most 128 letters, digits, . _ -; a letter or digit first.")  # fmt: skip
 
 
+_FETCHED = ("http://", "https://", "git://", "ssh://", "git@", "github.com/")
+"""How the addresses of contexts begin that a build fetches."""
+
+
 def _context(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    if paths.is_remote(scalar_text(node.value)):
-        yield problem(node, path, "a remote context is not supported yet", hint="Name a directory.")
+    text = scalar_text(node.value)
+    if paths.is_remote(text) and not text.startswith(_FETCHED):
+        yield problem(node, path, f"{text} cannot be a build context",
+                      hint="Name a directory, a git repository or the URL of an archive.")  # fmt: skip
 
 
 def _restart(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:

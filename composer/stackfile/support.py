@@ -55,7 +55,14 @@ ROWS: tuple[Row, ...] = (
         Support.HONOURED,
         _SERVICE,
         """
-        build.context: directories; no git, image or remote contexts yet
+        build.additional_contexts: directories, git, URLs of archives, docker-image and service
+        build.cache_from build.cache_to: local directories; other kinds are said to have no effect
+        build.context: directories, git repositories and URLs of archives
+        build.entitlements: network.host and security.insecure
+        build.extra_hosts build.labels build.network build.no_cache build.pull build.secrets
+        build.platforms: that of this host among them
+        build.privileged: as the entitlement security.insecure
+        build.shm_size build.ssh build.tags build.ulimits
         annotations: annotations of the OCI configuration
         blkio_config
         build.dockerfile build.dockerfile_inline build.args build.target
@@ -107,7 +114,6 @@ ROWS: tuple[Row, ...] = (
         _SERVICE,
         """
         attach: composer shows the logs of what is named
-        build.cache_from build.cache_to: the build cache is that of this host
         build.provenance build.sbom: images are not attested
         build.isolation isolation credential_spec: a Windows matter
         cpu_count cpu_percent: a Windows matter
@@ -133,9 +139,6 @@ ROWS: tuple[Row, ...] = (
         models: {_NO_MODELS}
         storage_opt: the writable layer has no quota; bound data with a tmpfs of a size
         use_api_socket: there is no Docker API socket to hand to a container
-        build.additional_contexts build.entitlements build.extra_hosts build.labels build.network
-        build.no_cache build.platforms build.privileged build.pull build.secrets build.shm_size build.ssh
-        build.tags build.ulimits
         """,
     ),
     *_rows(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar, assert_never
 
+import attrs
 import trio
 
 from composer import errors
@@ -20,7 +21,7 @@ from composer.host import process
 from composer.model import events, names
 from composer.model import plan as operations
 from composer.model.protocols import BuildRequest
-from composer.planner import desired, heal, reconcile, teardown
+from composer.planner import builds, desired, heal, reconcile, teardown
 from composer.supervisor import asking
 
 if TYPE_CHECKING:
@@ -69,9 +70,10 @@ class Convergence:
         look = partial(observe.observe, self._drivers, self.name, references, networks)
         return await self._in_thread(look)
 
-    async def _observe_for(self, stack: Stack) -> Observed:
-        networks = desired.external_networks(stack, stack.services)
-        return await self.observe(desired.references(stack), networks)
+    async def _observe_for(self, stack: Stack, *, will_build: bool = False) -> Observed:
+        """One snapshot of what the plan for this stack depends on."""
+        look = partial(observe.observe_wanted, self._drivers, stack, will_build=will_build)
+        return await self._in_thread(look)
 
     async def rows(self) -> list[dict[str, object]]:
         """The containers as ``ps`` shows them."""
@@ -137,7 +139,8 @@ class Convergence:
         """Observe, plan and act until a plan is final; returns the plans."""
         plans: list[Plan] = []
         for _ in range(MOST_ROUNDS):
-            plan = plan_of(await self._observe_for(stack), options)
+            observed = await self._observe_for(stack, will_build=options.images.build)
+            plan = plan_of(observed, options)
             plans.append(plan)
             if not plan.is_empty:
                 await self._carry_out(plan, say, at_once=at_once)
@@ -290,18 +293,7 @@ class Convergence:
                 assert_never(operation)
 
     async def _build(self, operation: operations.BuildImage, say: EventSink) -> None:
-        from pathlib import Path
-
-        build = operation.build
-        request = BuildRequest(
-            context=Path(build.context),
-            dockerfile=build.dockerfile,
-            dockerfile_inline=build.dockerfile_inline,
-            args={name: value for name, value in build.args.items() if value is not None},
-            target=build.target,
-            tags=(operation.image,),
-            no_cache=operation.no_cache,
-        )
+        request = self._request_of(operation)
         token = trio.lowlevel.current_trio_token()
 
         def say_line(line: str) -> None:
@@ -344,6 +336,17 @@ class Convergence:
             nursery.cancel_scope.cancel()
         if failure is not None:
             raise failure
+
+    def _request_of(self, operation: operations.BuildImage) -> BuildRequest:
+        """The build of a service; a saved plan's own build section counts, not today's."""
+        assert self._stack is not None
+        everyone = {**self._stack.inactive, **self._stack.services}
+        service = attrs.evolve(everyone[operation.service], build=operation.build)
+        from composer.engine.builds import environment_of_caller
+
+        agent, epoch = environment_of_caller()
+        request = builds.request_of(self._stack, service, agent=agent, epoch=epoch)
+        return attrs.evolve(request, no_cache=request.no_cache or operation.no_cache)
 
     async def _reconnect(self, operation: operations.ReconnectContainer) -> None:
         state = await self._in_thread(partial(self._drivers.runtime.state, operation.id))

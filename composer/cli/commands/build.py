@@ -2,131 +2,105 @@
 
 from __future__ import annotations
 
-import os
-import threading
-
 from composer import errors
-from composer.cli import arguments, progress, request
-from composer.model import events
+from composer.cli import arguments, buildflags, building, request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from composer.cli.progress import Renderer
     from composer.cli.session import Session
-    from composer.model.protocols import Builder, BuildRequest, Interrupt
-    from composer.model.stack import Service, Stack
+    from composer.model.protocols import BuildRequest
+    from composer.model.stack import Stack
 
 EXAMPLES = """composer build
-composer build --no-cache --build-arg VERSION=2 web"""
+composer build --no-cache --build-arg VERSION=2 web
+composer build --with-dependencies --pull web"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``build``."""
     add = parser.add_argument
+    add("--build-arg", action="append", default=[], metavar="KEY[=VALUE]", help="set a build argument")
+    add("--builder", default="", metavar="NAME", help="no effect: there is one builder")
+    add("--check", action="store_true", help="check the Dockerfiles, build nothing")
+    add("-m", "--memory", default="", metavar="BYTES", help="no effect, as with BuildKit")
     add("--no-cache", action="store_true", help="run every instruction again")
-    add("--build-arg", action="append", default=[], metavar="KEY=VALUE", help="set a build argument")
+    add("--print", action="store_true", help="show what would be built, as JSON")
+    add("--provenance", default="", metavar="MODE", help="no effect: images are not attested")
+    add("--pull", action="store_true", help="look for newer base images")
+    add("--push", action="store_true", help="push the images when they are built")
     add("-q", "--quiet", action="store_true", help="no output of the build")
+    add("--sbom", default="", metavar="MODE", help="no effect: images are not attested")
+    add(
+        "--ssh",
+        action="append",
+        default=[],
+        metavar="ID[=PATH]",
+        help="agent or key for RUN --mount=type=ssh",
+    )
+    add("--with-dependencies", action="store_true", help="also build what the services depend on")
     arguments.add_services(parser)
 
 
 def execute(session: Session, options: argparse.Namespace) -> int:
     """Build the images."""
-    from composer.cli import interruption
-    from composer.host import mounts
-
+    buildflags.note_idle(session, options, ("builder", "memory", "provenance", "sbom"))
     stack = session.load(options.services).stack
-    requests = requests_of(
-        stack, options.services, arguments.key_values(options.build_arg), no_cache=options.no_cache
-    )
+    requests = requests_of(stack, options)
     if not requests:
         request.say_nothing_to_do(session)
         return 0
-    mounts.enter_private_namespace()
-    builder = session.drivers().builder
-    mode = "quiet" if options.quiet else session.root.progress
-    # Lines of several builds at once have no place in a table of rows: plain is what BuildKit does too.
-    renderer = progress.renderer_for("plain" if mode in ("auto", "tty") else mode, session.err)
-    with interruption.stop_flag() as flag:
-        _build_all(builder, requests, renderer, flag)
+    if options.print:
+        building.print_requests(session, requests)
+        return 0
+    if options.check:
+        return building.check(session, [(name, one) for name, one, _ in requests])
+    building.build(session, requests, is_quiet=options.quiet)
+    if options.push:
+        building.push(session, [tag for _, one, _ in requests for tag in one.tags])
     if not options.quiet:
-        for image in requests:
+        for image, _, _ in requests:
             session.say(f"{image} Built")
     return 0
 
 
-def requests_of(
-    stack: Stack, services: Sequence[str], build_args: Mapping[str, str], *, no_cache: bool
-) -> dict[str, BuildRequest]:
-    """One build per image name, in the order of services; raises ``UsageError`` for unknown ones."""
-    from composer.planner import desired
+def requests_of(stack: Stack, options: argparse.Namespace) -> list[tuple[str, BuildRequest, tuple[str, ...]]]:
+    """The builds with their images' names and what each needs, in an order that can be carried out.
 
+    Raises ``UsageError`` for unknown services.
+    """
+    import attrs
+
+    from composer.engine import builds as engine
+    from composer.planner import builds, desired, order
+
+    names = _chosen(stack, options.services)
+    if options.with_dependencies:
+        names = sorted(order.with_dependencies(stack.services, names))
+    makers = builds.builders(stack, inactive=True)
+    images = [desired.image_reference(stack, stack.services[name]) for name in names]
+    wanted = list(dict.fromkeys(image for image in images if image in makers))
+    agent, epoch = engine.environment_of_caller()
+    reads = engine.reads_of(stack) if len(makers) > 1 else {}
+    found = []
+    for image, needs in builds.ordered(stack, wanted, reads):
+        one = builds.request_of(stack, makers[image], agent=agent, epoch=epoch)
+        changed = attrs.evolve(
+            one,
+            args={**one.args, **arguments.key_values(options.build_arg)},
+            no_cache=one.no_cache or options.no_cache,
+            pulls=one.pulls or options.pull,
+            ssh={**one.ssh, **buildflags.agents(options.ssh)},
+        )
+        found.append((image, changed, needs))
+    return found
+
+
+def _chosen(stack: Stack, services: Sequence[str]) -> Sequence[str]:
     unknown = [name for name in services if name not in stack.services]
     if unknown:
         message = f"no such service: {', '.join(unknown)}"
         raise errors.UsageError(message, hint=f"There are: {', '.join(stack.services) or 'none'}.")
-    requests: dict[str, BuildRequest] = {}
-    for name in services or stack.services:
-        service = stack.services[name]
-        reference = desired.image_reference(stack, service)
-        if service.build is not None and reference not in requests:
-            requests[reference] = _request_of(service, reference, build_args, no_cache=no_cache)
-    return requests
-
-
-def _request_of(
-    service: Service, reference: str, build_args: Mapping[str, str], *, no_cache: bool
-) -> BuildRequest:
-    from pathlib import Path
-
-    from composer.model.protocols import BuildRequest
-
-    build = service.build
-    assert build is not None
-    declared = {name: value for name, value in build.args.items() if value is not None}
-    return BuildRequest(
-        context=Path(build.context),
-        dockerfile=build.dockerfile,
-        dockerfile_inline=build.dockerfile_inline,
-        args={**declared, **build_args},
-        target=build.target,
-        tags=(reference,),
-        no_cache=no_cache,
-    )
-
-
-def _build_all(
-    builder: Builder, requests: Mapping[str, BuildRequest], renderer: Renderer, interrupt: Interrupt
-) -> None:
-    """Build at most one image per core at once; the first failure is raised when all have ended."""
-    slots = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))
-    lock = threading.Lock()
-    failures: list[BaseException] = []
-
-    def sayer(image: str) -> Callable[[str], None]:
-        prefix = f"[{image}] " if len(requests) > 1 else ""
-
-        def say(line: str) -> None:
-            with lock:
-                renderer.show(events.log(f"image {image}", f"{prefix}{line}"))
-
-        return say
-
-    def build(image: str, wanted: BuildRequest) -> None:
-        with slots:
-            try:
-                if not failures:
-                    builder.build(wanted, sayer(image), interrupt)
-            except BaseException as error:  # noqa: BLE001 -- raised again by the main thread
-                failures.append(error)
-
-    threads = [threading.Thread(target=build, args=item, daemon=True) for item in requests.items()]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    renderer.close()
-    if failures:
-        raise failures[0]
+    return services or tuple(stack.services)

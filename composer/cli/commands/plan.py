@@ -34,17 +34,11 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     """Show the plan."""
     from composer.engine import observe
     from composer.model import plan as plans
-    from composer.planner import desired
     from composer.supervisor import asking
 
     arguments.check_reconciliation(options)
     stack = session.load(options.services).stack
-    observed = observe.observe(
-        session.drivers(),
-        stack.name,
-        desired.references(stack),
-        desired.external_networks(stack, stack.services),
-    )
+    observed = observe.observe_wanted(session.drivers(), stack, will_build=options.build)
     plan = asking.plan_of("up", bringup.request_of(session, options), stack, observed)
     for warning in (*stack.warnings, *plan.warnings):
         session.note(f"warning: {warning}")

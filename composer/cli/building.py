@@ -1,0 +1,106 @@
+"""Builds as commands make them: carried out in this process, shown as they go, stopped by Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+from composer import errors
+from composer.cli import buildprogress, terminal
+from composer.model import events
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from composer.cli.session import Json, Session
+    from composer.model.protocols import BuildRequest, StepReport
+
+
+def build(
+    session: Session,
+    requests: Sequence[tuple[str, BuildRequest, tuple[str, ...]]],
+    *,
+    is_quiet: bool = False,
+    mode: str = "",
+) -> Mapping[str, str]:
+    """Carry builds out (name, request, names that it needs); returns the images' ids by name.
+
+    ``mode`` is a ``--progress`` mode, "" for the command line's.
+    """
+    from composer.cli import interruption
+    from composer.dockerfile import progress as lines
+    from composer.engine import builds
+    from composer.host import mounts
+
+    mounts.enter_private_namespace()
+    builder = session.drivers().builder
+    mode = "quiet" if is_quiet else mode or session.root.progress
+    renderer = buildprogress.renderer_for(mode, session.err, ansi=session.root.ansi)
+    lock = threading.Lock()
+
+    def listeners(image: str) -> tuple[Callable[[str], None], Callable[[StepReport], None]]:
+        prefix = f"[{image}] " if len(requests) > 1 else ""
+
+        def report(one: StepReport) -> None:
+            with lock:
+                renderer.show(events.build(f"image {image}", one, f"{prefix}{lines.line_of(one)}"))
+
+        return lambda _: None, report
+
+    with interruption.stop_flag() as flag:
+        try:
+            return builds.build_all(builder, requests, flag, listeners)
+        finally:
+            renderer.close()
+
+
+def print_requests(session: Session, requests: Sequence[tuple[str, BuildRequest, tuple[str, ...]]]) -> None:
+    """Show what would be built, in the form of a bake file (``docker compose build --print``)."""
+    targets: dict[str, Json] = {}
+    for name, request, _ in requests:
+        values: Json = {
+            "context": str(request.context),
+            "contexts": dict(request.contexts),
+            "dockerfile": None if request.dockerfile_inline is not None else request.dockerfile,
+            "dockerfile-inline": request.dockerfile_inline,
+            "args": dict(request.args),
+            "labels": dict(request.labels),
+            "tags": list(request.tags),
+            "target": request.target,
+            "cache-from": list(request.cache_from),
+            "cache-to": list(request.cache_to),
+            "secret": [f"id={key}" for key in request.secrets],
+            "ssh": [f"{key}={path}" for key, path in request.ssh.items()],
+            "no-cache": request.no_cache or None,
+            "pull": request.pulls or None,
+            "network": request.network if request.network != "default" else None,
+            "entitlements": sorted(request.entitlements),
+        }
+        targets[name] = {key: value for key, value in values.items() if value}
+    bake = {"group": {"default": {"targets": list(targets)}}, "target": targets}
+    session.say(json.dumps(bake, indent=2))
+
+
+def check(session: Session, requests: Sequence[tuple[str, BuildRequest]]) -> int:
+    """Read the Dockerfiles and say what is wrong with them; 1 when something is."""
+    from composer.dockerfile import source, stages
+
+    failures = 0
+    for name, request in requests:
+        try:
+            dockerfile = source.dockerfile_of_local(request)
+            stages.plan(dockerfile, request.args, request.target)
+        except errors.BuildError as error:
+            failures += 1
+            session.note(terminal.harmless(error.message))
+        else:
+            session.say(f"{name}: check complete, no warnings found.")
+    return 1 if failures else 0
+
+
+def push(session: Session, references: Sequence[str]) -> None:
+    """Push images that were built."""
+    del session
+    message = f"cannot push {', '.join(references)}: this composer has no registry client"
+    raise errors.UsageError(message)
