@@ -69,7 +69,7 @@ def request_of(stack: Stack, service: Service, *, agent: str = "", epoch: int | 
         context=build.context,
         dockerfile=build.dockerfile,
         dockerfile_inline=build.dockerfile_inline,
-        args=build.args,
+        args={name: value for name, value in build.args.items() if value is not None},
         target=build.target,
         tags=(image, *(tag for tag in build.tags if tag != image)),
         labels=build.labels,

@@ -10,7 +10,7 @@ from composer.model.container import Observed
 from composer.model.plan import BuildImage, PullImage
 from composer.model.stack import Mount, MountKind
 from composer.planner import desired, images
-from composer.planner.images import ImageOptions
+from composer.planner.images import ImageOptions, ImageStep
 from tests.builders import service, stack
 
 DAY = 86400.0
@@ -39,8 +39,9 @@ def steps_of(
         made = [desired.container_spec(wanted, wanted.services["a"], 1, observed.images)]
         steps = images.missing_steps(wanted, observed, made, given)
     return [
-        f"{operation.action}{' or build' if isinstance(operation, PullImage) and operation.may_fail else ''}"
-        for _, operation, _ in steps
+        step.operation.action
+        + (" or build" if isinstance(step.operation, PullImage) and step.operation.may_fail else "")
+        for step in steps
     ]
 
 
@@ -111,7 +112,7 @@ def test_the_name_of_a_build_is_at_no_registry() -> None:
     with pytest.raises(errors.ImageNotFound, match="demo-a"):
         images.missing_steps(wanted, Observed(), made, ImageOptions(no_build=True))
     assert images.refreshing_steps(wanted, Observed(), ["a"], ImageOptions(pull="always")) == (
-        ("demo-a", BuildImage(service="a", image="demo-a", build=BUILD), "the image is missing"),
+        ImageStep("demo-a", BuildImage(service="a", image="demo-a", build=BUILD), "the image is missing"),
     )
 
 
@@ -127,7 +128,7 @@ def test_mounted_images_are_pulled_as_well() -> None:
     assert "data:1" in desired.references(wanted)
     made = [desired.container_spec(wanted, wanted.services["a"], 1, {})]
     steps = images.missing_steps(wanted, Observed(), made, ImageOptions())
-    assert [operation for _, operation, _ in steps] == [
+    assert [step.operation for step in steps] == [
         PullImage(image="busybox", platform="linux/amd64"),
         PullImage(image="data:1"),
     ]

@@ -44,7 +44,7 @@ HUGE = "9" * 5000
         ("tmpfs: [/t, /t/]", "services.a.tmpfs[1]", "/t is a mount already"),
         ("ports: [1-65535]", "services.a.ports[0]", "more than 10000 ports"),
         (f"ports: [{{target: 80, published: '{HUGE}'}}]", "services.a.ports[0].published", "no port"),
-        ("build: https://x/y.git", "services.a.build.context", "not supported yet"),
+        ("build: docker-image://x", "services.a.build.context", "cannot be a build context"),
         ("volumes: [{type: npipe, source: x, target: /y}]", "services.a.volumes[0].type", "not supported yet"),
     ],
 )  # fmt: skip

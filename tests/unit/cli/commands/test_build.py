@@ -1,77 +1,75 @@
-"""What ``build`` builds, and how failures of one of several come out."""
+"""What ``build`` builds, in which order, and with what of the command line."""
 
-import io
-import threading
+from __future__ import annotations
+
+import argparse
 
 import pytest
 
 from composer import errors
-from composer.cli import progress
 from composer.cli.commands import build
-from composer.host.process import StopFlag
 from composer.model.build import Build
 from composer.model.protocols import BuildRequest
-from composer.model.stack import Service, Stack
+from composer.model.stack import Dependency, Service, Stack
 
 STACK = Stack(
     name="demo",
     directory="/d",
     files=(),
     services={
-        "api": Service(
-            name="api", image="shared:1", build=Build(context="/d/api", args={"A": "1", "B": None})
-        ),
+        "api": Service(name="api", image="shared:1", build=Build(context="/d/api", args={"A": "1"})),
         "db": Service(name="db", image="busybox"),
         "job": Service(name="job", image="shared:1", build=Build(context="/d/api")),
-        "web": Service(name="web", build=Build(context="/d/web", target="final")),
+        "web": Service(
+            name="web",
+            build=Build(context="/d/web", target="final", additional_contexts={"base": "service:api"}),
+            depends_on={"tool": Dependency()},
+        ),
+        "tool": Service(name="tool", build=Build(context="/d/tool")),
     },
 )
 
 
+def requests(*words: str) -> dict[str, tuple[BuildRequest, tuple[str, ...]]]:
+    parser = argparse.ArgumentParser()
+    build.add_options(parser)
+    found = build.requests_of(STACK, parser.parse_args(list(words)))
+    return {name: (request, needs) for name, request, needs in found}
+
+
 @pytest.mark.parametrize(
-    ("services", "expected"),
-    [([], ["shared:1", "demo-web"]), (["web"], ["demo-web"]), (["db"], []), (["job", "api"], ["shared:1"])],
+    ("words", "expected"),
+    [
+        ([], ["demo-tool", "shared:1", "demo-web"]),
+        (["web"], ["shared:1", "demo-web"]),
+        (["--with-dependencies", "web"], ["demo-tool", "shared:1", "demo-web"]),
+        (["db"], []),
+        (["job", "api"], ["shared:1"]),
+    ],
 )
-def test_one_build_per_image(services: list[str], expected: list[str]) -> None:
-    assert list(build.requests_of(STACK, services, {}, no_cache=False)) == expected
+def test_one_build_per_image_after_what_it_reads(words: list[str], expected: list[str]) -> None:
+    assert list(requests(*words)) == expected
 
 
-def test_build_arguments_of_the_command_line_win() -> None:
-    wanted = build.requests_of(STACK, ["api"], {"A": "2", "C": "3"}, no_cache=True)["shared:1"]
+def test_the_command_line_wins() -> None:
+    wanted, needs = requests("--no-cache", "--pull", "--build-arg", "A=2", "--build-arg=C=3", "api")[
+        "shared:1"
+    ]
     assert wanted.args == {"A": "2", "C": "3"}
-    assert wanted.no_cache
-    assert wanted.tags == ("shared:1",)
+    assert (wanted.no_cache, wanted.pulls) == (True, True)
+    assert (wanted.tags, needs) == (("shared:1",), ())
+
+
+def test_a_context_of_a_service_is_its_image() -> None:
+    wanted, needs = requests("web")["demo-web"]
+    assert wanted.contexts == {"base": "docker-image://shared:1"}
+    assert needs == ("shared:1",)
+
+
+def test_agents() -> None:
+    assert requests("--ssh", "k=/x/key", "api")["shared:1"][0].ssh == {"k": "/x/key"}
 
 
 def test_unknown_services() -> None:
     with pytest.raises(errors.UsageError, match="no such service: x"):
-        build.requests_of(STACK, ["x"], {}, no_cache=False)
-
-
-class _Builder:
-    """Fails for one image; notes in which threads it was called."""
-
-    def __init__(self, failing: str) -> None:
-        self.failing = failing
-        self.built: list[str] = []
-        self.both = threading.Barrier(2, timeout=10)
-
-    def build(self, request: BuildRequest, say: object, interrupt: object) -> None:
-        del interrupt
-        self.both.wait()
-        (tag,) = request.tags
-        say("a line")  # type: ignore[operator]
-        if tag == self.failing:
-            message = f"{tag} failed"
-            raise errors.BuildError(message)
-        self.built.append(tag)
-
-
-def test_builds_run_at_once_and_the_failure_is_raised_when_all_ended() -> None:
-    requests = build.requests_of(STACK, [], {}, no_cache=False)
-    builder = _Builder("shared:1")
-    stream = io.StringIO()
-    with pytest.raises(errors.BuildError, match="shared:1 failed"):
-        build._build_all(builder, requests, progress.Plain(stream), StopFlag())  # type: ignore[arg-type]
-    assert builder.built == ["demo-web"]
-    assert sorted(stream.getvalue().splitlines()) == ["[demo-web] a line", "[shared:1] a line"]
+        requests("x")
