@@ -63,6 +63,30 @@ def ask(session: Session, record: ContainerRecord, command: str, arguments: Json
         return connection.call(command, {"id": record.id, **(arguments or {})})
 
 
+class _Finished(Exception):
+    """What was to be done while a container was held is done."""
+
+
+def while_held(session: Session, record: ContainerRecord, act: Callable[[], None]) -> None:
+    """Do something while a container that does not run cannot be started or removed.
+
+    In a mount namespace of this process's own, which ``act`` may mount in.
+    """
+    from composer.host import mounts
+
+    def on_event(event: Json) -> None:
+        if event.get("type") == "held":
+            act()
+            raise _Finished
+
+    with session.connect_to(record.spec.stack) as connection:
+        mounts.enter_private_namespace()
+        try:
+            connection.call("container_hold", {"id": record.id}, on_event)
+        except _Finished:
+            return
+
+
 def each(session: Session, words: Iterable[str], act: Callable[[str], object]) -> int:
     """Do something for each word; a failure is shown, and the others still have their turn."""
     from composer.cli.main import show_error

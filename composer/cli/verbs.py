@@ -6,6 +6,7 @@ VERBS = {
     "build": "Build the images of services",
     "config": "Check the stack file and show it in canonical form",
     "container": "Work with single containers: run, ls, inspect, stop, rm, cp, ...",
+    "cp": "Copy files between a container and this host",
     "create": "Create containers and what they need, without starting them",
     "down": "Stop and remove containers and networks",
     "events": "Stream container events",

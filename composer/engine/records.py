@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -127,6 +128,9 @@ class Records:
                 "SELECT last FROM generations WHERE stack = ? AND service = ? AND number = ?", key
             ).fetchone()
             identity = names.container_id(*key, generation)
+            if spec.stack == names.DEFAULT_STACK:
+                # Its counters go with its last container, and an id must never come back.
+                identity = secrets.token_hex(32)
             db.execute(
                 "INSERT INTO containers (id, stack, service, number, one_off, generation, name, spec,"
                 " wish, phase, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'creating', ?)",

@@ -17,6 +17,7 @@ import trio
 from composer import errors
 from composer.model import names
 from composer.model.stack import PublishedPort, RestartKind
+from composer.supervisor.client import VERSION
 from composer.supervisor.control import Command, Request
 from composer.supervisor.watch import signal_number
 
@@ -62,7 +63,8 @@ class ByHand:
             "rename": self._rename,
             "update": self._update,
         }
-        return {f"{PREFIX}{name}": Command(handler=handler) for name, handler in handlers.items()}
+        table = {f"{PREFIX}{name}": Command(handler=handler) for name, handler in handlers.items()}
+        return {**table, f"{PREFIX}hold": Command(handler=self._hold, ends_with_client=True)}
 
     # ------------------------------------------------------------------ making one
 
@@ -158,6 +160,15 @@ class ByHand:
             message = f"container {record.spec.name} is not paused"
             raise errors.ConflictError(message)
         await self._watch.unpause(record.id)
+        return {}
+
+    async def _hold(self, request: Request) -> Answer:
+        """Say ``held`` and, if the container does not run, keep it so until the client goes away."""
+        record = self._complete(request)
+        async with self._watch.held(record.id) as has_process:
+            request.say({"v": VERSION, "type": "held"})
+            if not has_process:
+                await trio.sleep_forever()
         return {}
 
     async def _rename(self, request: Request) -> Answer:

@@ -13,7 +13,8 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -125,6 +126,20 @@ class Watch:
             if watched:
                 self._watched.pop(container_id, None)
                 watched.announce()
+
+    @asynccontextmanager
+    async def held(self, container_id: str) -> AsyncIterator[bool]:
+        """Keep a container from being started or removed; yields whether it has a process (and is not held).
+
+        What runs may stop meanwhile: who looks at it does so through its process.
+        """
+        watched = self._of(self._containers.record_of(container_id))
+        async with watched.lock:
+            has_process = watched.is_running or watched.is_prepared
+            if not has_process:
+                yield False
+                return
+        yield True
 
     def use_spec(self, container_id: str, spec: ContainerSpec) -> None:
         """The specification was changed in place: a new name, other limits, another restart policy."""

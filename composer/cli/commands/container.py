@@ -18,6 +18,7 @@ composer container ls -a --filter status=exited
 composer container inspect -f '{{.State.Status}}' web"""
 
 VERBS = {
+    "cp": ("cp", "Copy files between a container and this host"),
     "create": ("create", "Make a container from an image; nothing runs yet"),
     "inspect": ("inspect", "Show everything known of containers"),
     "kill": ("kill", "Signal containers (SIGKILL unless told otherwise)"),
