@@ -121,10 +121,10 @@ SEVERAL: dict[str, dict[str, str]] = {
 def test_chains_of_files_are_refused_at_once(name: str, tmp_path: Path) -> None:
     for file, content in SEVERAL[name].items():
         (tmp_path / file).write_text(content)
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(errors.StackFileError) as caught:
         load_stack(LoadRequest(directory=str(tmp_path)))
-    assert time.monotonic() - begun < 5.0
+    assert time.process_time() - begun < 5.0
     assert len(caught.value.problems) <= 200
     assert all(len(str(problem)) < 20_000 for problem in caught.value.problems)
 
@@ -135,7 +135,7 @@ def test_none_of_it_needs_much_memory(tmp_path: Path) -> None:
         (tmp_path / f"{number}").mkdir()
         (tmp_path / f"{number}" / "compose.yaml").write_bytes(ATTACKS[name])
     code = """
-import os, resource, sys
+import os, sys
 from composer import errors
 from composer.stackfile.load import LoadRequest, load_stack
 for directory in os.scandir(sys.argv[1]):
@@ -143,7 +143,9 @@ for directory in os.scandir(sys.argv[1]):
         load_stack(LoadRequest(directory=directory.path))
     except errors.StackFileError:
         pass
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+for line in open("/proc/self/status"):  # ru_maxrss would be the parent's: it outlives exec
+    if line.startswith("VmHWM:"):
+        print(line.split()[1])
 """
     argv = [sys.executable, "-c", code, str(tmp_path)]
     answer = subprocess.run(argv, capture_output=True, text=True, check=True)
@@ -154,10 +156,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 def test_refused_at_once(name: str, tmp_path: Path) -> None:
     path = tmp_path / "compose.yaml"
     path.write_bytes(ATTACKS[name])
-    begun = time.monotonic()
+    begun = time.process_time()
     with pytest.raises(errors.StackFileError) as caught:
         load_stack(LoadRequest(directory=str(tmp_path)))
-    assert time.monotonic() - begun < 5.0  # a second on a quiet machine; what matters is: not for ever
+    assert time.process_time() - begun < 5.0  # a second on a quiet machine; what matters is: not for ever
     assert all(problem.message for problem in caught.value.problems)
     assert caught.value.exit_code == 15
 
