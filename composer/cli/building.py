@@ -83,20 +83,18 @@ def print_requests(session: Session, requests: Sequence[tuple[str, BuildRequest,
 
 
 def check(session: Session, requests: Sequence[tuple[str, BuildRequest]]) -> int:
-    """Read the Dockerfiles and say what is wrong with them; 1 when something is."""
-    from composer.dockerfile import source, stages
+    """Check Dockerfiles without building; 1 when there is something to say, as with Docker."""
+    from composer.cli import interruption
 
-    failures = 0
-    for name, request in requests:
-        try:
-            dockerfile = source.dockerfile_of_local(request)
-            stages.plan(dockerfile, request.args, request.target)
-        except errors.BuildError as error:
-            failures += 1
-            session.note(terminal.harmless(error.message))
-        else:
-            session.say(f"{name}: check complete, no warnings found.")
-    return 1 if failures else 0
+    builder = session.drivers().builder
+    with interruption.stop_flag() as flag:
+        texts = [text for _, request in requests for text in builder.check(request, flag)]
+    for text in texts:
+        session.say("\n".join(map(terminal.harmless, text.splitlines())))
+        session.say("")
+    words = "1 warning has" if len(texts) == 1 else f"{len(texts)} warnings have"
+    session.say(f"Check complete, {words} been found!" if texts else "Check complete, no warnings found.")
+    return 1 if texts else 0
 
 
 def push(session: Session, references: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 import attrs
 
 from composer import errors
-from composer.dockerfile import draft, remote, run, source, stages, workspace
+from composer.dockerfile import draft, lint, remote, run, source, stages, workspace
 from composer.dockerfile.cachemounts import CacheMounts
 from composer.dockerfile.contexts import Contexts
 from composer.dockerfile.draft import Draft
@@ -90,12 +90,7 @@ class DockerfileBuilder:
             stack.callback(stop.close)
             remotes = remote.Remotes(images=self._images, request=request, stop=stop, fetch=self._fetch)
             contexts = Contexts(images=self._images, remotes=remotes, stop=stop, stack=stack)
-            directory = contexts.directory_of(request.context)
-            dockerfile = source.dockerfile_of(request, directory)
-            if not directory.is_dir():
-                message = f"unable to read the build context {directory}: there is no such directory"
-                raise errors.BuildError(message)
-            context = Origin(directory=directory, rules=source.rules_of(request, directory))
+            dockerfile, context = _read(request, contexts)
             origins = Origins(
                 self._images,
                 request,
@@ -106,6 +101,8 @@ class DockerfileBuilder:
             )
             epoch = source.epoch_of(request)
             arguments = {**request.args} if epoch is None else {source.EPOCH: str(epoch), **request.args}
+            progress = Progress(say, report)
+            self._refuse_findings(request, dockerfile, context, progress)
             plan = stages.plan(dockerfile, arguments, request.target, is_context=origins.is_context)
             _check_entitlements(dockerfile, plan, request)
             commands = run.Commands(self._runtime, self._network, stop, request)
@@ -116,7 +113,7 @@ class DockerfileBuilder:
                 turns=self._turns,
                 slots=self._slots,
                 stop=stop,
-                progress=Progress(say, report),
+                progress=progress,
                 request=request,
                 settings=draft.Settings(
                     arguments=arguments,
@@ -132,7 +129,53 @@ class DockerfileBuilder:
             )
             done = _perform(kit, dockerfile, plan)
             _warn_of_unused_arguments(kit, dockerfile)
-            return _publish(kit, done)
+            image = _publish(kit, done)
+            # Only now every base image is in the store, so that its environment is known.
+            for line in self._review(request, dockerfile, context).summary():
+                progress.note(line)
+            return image
+
+    def check(self, request: BuildRequest, interrupt: Interrupt) -> Sequence[str]:
+        """Look at the Dockerfile without building: a text for each thing that is probably not meant.
+
+        Raises ``BuildError`` for what is no Dockerfile, ``Interrupted``.
+        """
+        with ExitStack() as stack:
+            stop = Stop(interrupt)
+            stack.callback(stop.close)
+            remotes = remote.Remotes(images=self._images, request=request, stop=stop, fetch=self._fetch)
+            contexts = Contexts(images=self._images, remotes=remotes, stop=stop, stack=stack)
+            dockerfile, context = _read(request, contexts)
+            return tuple(self._review(request, dockerfile, context).details())
+
+    def _review(self, request: BuildRequest, dockerfile: Dockerfile, context: Origin) -> lint.Review:
+        def config_of(reference: str) -> ImageConfig | None:
+            image = self._images.find(reference)
+            return None if image is None else image.config
+
+        return lint.review(dockerfile, arguments=request.args, rules=context.rules, config_of=config_of)
+
+    def _refuse_findings(
+        self, request: BuildRequest, dockerfile: Dockerfile, context: Origin, progress: Progress
+    ) -> None:
+        """Stop a build whose Dockerfile makes findings errors."""
+        review = self._review(request, dockerfile, context)
+        if review.failure:
+            for text in review.details():
+                for line in text.splitlines():
+                    progress.note(line)
+            message = f"{dockerfile.name}: {review.failure}"
+            raise errors.BuildError(message, hint="Its `# check=` directive makes findings errors.")
+
+
+def _read(request: BuildRequest, contexts: Contexts) -> tuple[Dockerfile, Origin]:
+    """The Dockerfile of a build and its main context."""
+    directory = contexts.directory_of(request.context)
+    dockerfile = source.dockerfile_of(request, directory)
+    if not directory.is_dir():
+        message = f"unable to read the build context {directory}: there is no such directory"
+        raise errors.BuildError(message)
+    return dockerfile, Origin(directory=directory, rules=source.rules_of(request, directory))
 
 
 def _check(request: BuildRequest) -> None:

@@ -29,13 +29,20 @@ _WITH_HEREDOC = frozenset({"RUN", "COPY", "ADD"})
 
 @attrs.frozen(kw_only=True)
 class LogicalLine:
-    """One instruction: keyword in upper case, flags, the rest, and the here-documents that follow."""
+    """One instruction: keyword in upper case, flags, the rest, and the here-documents that follow.
+
+    ``line`` and ``last`` are its first and last line in the file, ``written`` the keyword as it stands
+    there; ``has_empty_line`` says that a continuation goes on after an empty line.
+    """
 
     line: int
     keyword: str
     flags: tuple[tuple[str, str | None], ...]
     rest: str
     heredocs: tuple[Heredoc, ...] = ()
+    last: int = 0
+    written: str = ""
+    has_empty_line: bool = False
 
     @property
     def text(self) -> str:
@@ -57,12 +64,17 @@ def split(text: str) -> tuple[str, tuple[LogicalLine, ...]]:
     physical = text.removeprefix("\ufeff").split("\n")
     if physical and not physical[-1]:
         physical.pop()
-    escape = _escape_of(physical)
+    escape = _directives(physical).get("escape", "\\")
     return escape, tuple(_logical_lines(physical, escape))
 
 
-def _escape_of(physical: list[str]) -> str:
-    """Read the parser directives, which stand at the very top; return the escape character."""
+def directives(text: str) -> dict[str, str]:
+    """The parser directives by name (``escape``, ``syntax``, ``check``); raises ``LexicalError``."""
+    return _directives(text.removeprefix("\ufeff").split("\n"))
+
+
+def _directives(physical: list[str]) -> dict[str, str]:
+    """Read the parser directives, which stand at the very top."""
     seen: dict[str, str] = {}
     for number, line in enumerate(physical, 1):
         match = _DIRECTIVE.fullmatch(line.strip())
@@ -79,7 +91,7 @@ def _escape_of(physical: list[str]) -> str:
         if name == "syntax" and not _FRONTEND.fullmatch(match[2]):
             message = f"syntax {match[2]!r} is unsupported: composer reads docker/dockerfile:1 itself"
             raise LexicalError(number, message)
-    return seen.get("escape", "\\")
+    return seen
 
 
 def _logical_lines(physical: list[str], escape: str) -> Iterator[LogicalLine]:
@@ -91,6 +103,7 @@ def _logical_lines(physical: list[str], escape: str) -> Iterator[LogicalLine]:
         line = _without_comment(physical[position]).lstrip()
         position += 1
         parts = []
+        has_empty_line = False
         while True:
             shortened = continuation.sub("", line, count=1)
             parts.append(shortened)
@@ -98,6 +111,7 @@ def _logical_lines(physical: list[str], escape: str) -> Iterator[LogicalLine]:
                 break
             # A comment or an empty line in the middle of an instruction does not end it.
             while position < len(physical) and not _without_comment(physical[position]).strip():
+                has_empty_line = has_empty_line or not physical[position].strip()
                 position += 1
             if position == len(physical):
                 break
@@ -116,7 +130,14 @@ def _logical_lines(physical: list[str], escape: str) -> Iterator[LogicalLine]:
                 heredoc, position = _read_heredoc(first, opening, physical, position)
                 heredocs.append(heredoc)
         yield LogicalLine(
-            line=first, keyword=keyword.upper(), flags=flags, rest=rest, heredocs=tuple(heredocs)
+            line=first,
+            keyword=keyword.upper(),
+            flags=flags,
+            rest=rest,
+            heredocs=tuple(heredocs),
+            last=position,
+            written=keyword,
+            has_empty_line=has_empty_line,
         )
 
 

@@ -75,7 +75,7 @@ def parse(text: str, name: str = "Dockerfile") -> Dockerfile:
     problems.extend(_problems_of_order(name, instructions) if not problems else ())
     if problems:
         raise errors.BuildError("\n".join(problems))
-    return Dockerfile(name=name, instructions=tuple(instructions), escape=escape)
+    return Dockerfile(name=name, instructions=tuple(instructions), escape=escape, text=text)
 
 
 def parse_trigger(text: str, image: str) -> Dockerfile:

@@ -35,7 +35,7 @@ from composer.dockerfile.kit import Kit
 from composer.dockerfile.origins import Origin
 from composer.dockerfile.progress import StepProgress
 from composer.dockerfile.stages import Stage
-from composer.dockerfile.syntax import Copy, Dockerfile, Instruction, Maintainer, Run, Workdir
+from composer.dockerfile.syntax import Copy, Dockerfile, Instruction, Run, Workdir
 from composer.dockerfile.tree import Tree
 from composer.dockerfile.workspace import Workspace
 from composer.model.protocols import BuildRequest, MaterialFile
@@ -86,8 +86,6 @@ class StageWork:
                 with located(where, instruction, step):
                     base = self._work(base, instruction, step, where)
                 continue
-            if isinstance(instruction, Maintainer):
-                self.kit.progress.note(f"{where}: MAINTAINER is deprecated and ignored: use a LABEL")
             with located(where, instruction, None):
                 base = draft.after(base, instruction, self.kit.settings)
         return base

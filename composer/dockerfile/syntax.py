@@ -232,11 +232,12 @@ Instruction = (
 
 @attrs.frozen(kw_only=True)
 class Dockerfile:
-    """A whole file: its name for messages, its escape character and its instructions in order."""
+    """A whole file: its name for messages, its text, escape character and instructions in order."""
 
     name: str
     instructions: tuple[Instruction, ...]
     escape: str = "\\"
+    text: str = ""
 
     def place(self, statement: Statement) -> str:
         """``Dockerfile:12``."""

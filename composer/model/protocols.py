@@ -143,6 +143,12 @@ class Builder(Protocol):
         Raises ``BuildError`` (with the output's tail), ``ImageNotFound``, ``Interrupted``.
         """
 
+    def check(self, request: BuildRequest, interrupt: Interrupt) -> Sequence[str]:
+        """Look at the Dockerfile without building: a text for each thing that is probably not meant.
+
+        Raises ``BuildError`` for what is no Dockerfile, ``Interrupted``.
+        """
+
 
 @attrs.frozen(kw_only=True)
 class BuildRequest:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from composer import errors
+from composer.dockerfile.builder import DockerfileBuilder
 from composer.model.image import ImageConfig
+from composer.model.protocols import BuildRequest
 from tests.fakes.builds import Signal, Workshop
 
 LONG = """\
@@ -270,7 +272,33 @@ def test_triggers_run_in_the_child_only(shop: Workshop) -> None:
 def test_unused_arguments_and_maintainers_are_mentioned(shop: Workshop) -> None:
     shop.build("FROM base\nARG a\nMAINTAINER me\n", args={"a": "1", "b": "2", "no_proxy": "x"})
     assert lines(shop, r"build-args \[b\] were not consumed")
-    assert lines(shop, "MAINTAINER is deprecated")
+    assert lines(shop, "MaintainerDeprecated: .* [(]line 3[)]")
+
+
+def test_findings_are_said_in_the_end(shop: Workshop) -> None:
+    shop.build("FROM base\nCMD x\nENV A=$NOTHING\n")
+    heading = shop.said.index("2 warnings found (use --check to see the lines):")
+    assert [line.split(":")[0] for line in shop.said[heading + 1 :]] == [
+        " - JSONArgsRecommended",
+        " - UndefinedVar",
+    ]
+    shop.build('FROM base\nCMD ["x"]\n')
+    assert not lines(shop, "warning")
+
+
+def test_findings_that_are_errors_stop_a_build_before_it_begins(shop: Workshop) -> None:
+    with pytest.raises(errors.BuildError, match="lint violation found for rules: JSONArgsRecommended"):
+        shop.build("# check=error=true\nFROM base\nRUN x\nCMD x\n")
+    assert shop.runtime.requests == []
+    assert lines(shop, ">>> CMD x")
+
+
+def test_a_check_builds_nothing(shop: Workshop) -> None:
+    shop.write({"Dockerfile": "FROM base\nRUN x\nCOPY secret /\nCMD x\n", ".dockerignore": "secret"})
+    builder = DockerfileBuilder(shop.store, shop.runtime, shop.network)  # type: ignore[arg-type]
+    texts = builder.check(BuildRequest(context=shop.context), Signal())
+    assert [text.split()[1] for text in texts] == ["CopyIgnoredFile", "JSONArgsRecommended"]
+    assert shop.runtime.requests == []
 
 
 def test_it_stops_when_told(stocked: Workshop) -> None:
