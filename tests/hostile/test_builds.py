@@ -131,13 +131,13 @@ def test_b3_patterns_cannot_explode() -> None:
     rules = ignore.parse(
         "\n".join(["**/" + "a*" * 30 + "b", "**/".join("x" * 40), "!" + "*/" * 40 + "c"] * 5)
     )
-    begun = time.monotonic()
+    begun = time.process_time()
     marks, path = rules.top, ""
     for _ in range(20):  # as a walk does it
         path = f"{path}/{'a' * 100}".lstrip("/")
         marks = rules.marks(path, marks)
         assert not rules.is_ignored(rules.marks(f"{path}/x", marks))
-    assert time.monotonic() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_b4_special_files(shop: Workshop) -> None:

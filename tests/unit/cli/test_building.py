@@ -39,9 +39,7 @@ def test_check_says_all_and_fails_when_there_is_any(
     texts: dict[str, list[str]], code: int, said: list[str]
 ) -> None:
     lines: list[str] = []
-    session = SimpleNamespace(
-        say=lines.append, drivers=lambda: SimpleNamespace(builder=_Checker(texts))
-    )
+    session = SimpleNamespace(say=lines.append, drivers=lambda: SimpleNamespace(builder=_Checker(texts)))
     requests = [(name, BuildRequest(context=Path("/c"), dockerfile=name)) for name in ("a", "b")]
     assert building.check(session, requests) == code  # type: ignore[arg-type]
     assert lines == said
