@@ -122,12 +122,12 @@ class Inspector:
 
     def sizes(self, document: Document) -> tuple[int, int]:
         """Bytes of the writable layer, and of that with the image's layers."""
-        own = _used(self._drivers.paths.container_data(document["Id"]) / "upper")
+        own = bytes_used(self._drivers.paths.container_data(document["Id"]) / "upper")
         image = self._drivers.images.find(document["Image"])
         return own, own + (image.size if image else 0)
 
 
-def _used(directory: Path) -> int:
+def bytes_used(directory: Path) -> int:
     """Bytes of the regular files of a tree; a file with several names counts once."""
     total = 0
     seen = set()

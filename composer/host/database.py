@@ -121,6 +121,9 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE UNIQUE INDEX endpoints_by_address ON endpoints(network, address) WHERE address != '';
     CREATE UNIQUE INDEX endpoints_by_address6 ON endpoints(network, address6) WHERE address6 != '';
     """,
+    """
+    ALTER TABLE layers ADD COLUMN tree TEXT NOT NULL DEFAULT '';
+    """,
 )
 
 

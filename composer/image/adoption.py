@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from composer import errors
-from composer.image import blobs, unpack
+from composer.image import blobs, pack, unpack
 from composer.image import config as configs
 from composer.model import canonical, manifest, reference
 from composer.model.distribution import Descriptor, Pulled, Report, Transfer, TransferState
@@ -85,6 +85,9 @@ def _unpack(store: Store, layer: Descriptor, diff_id: str, report: Report) -> No
         if is_ours:
             report(Transfer(digest=layer.digest, state=TransferState.UNPACKING, total=layer.size))
             unpack_blob(store, layer.digest, diff_id, report)
+    if not store.has_layer_record(diff_id):
+        (tree,) = store.paths_of_layers([diff_id])
+        store.record_layer(diff_id, size=pack.measure(tree).size, archive=0)
     with store.database.transaction() as db:
         record_archive(db, layer, diff_id)
     report(Transfer(digest=layer.digest, state=TransferState.DONE, done=layer.size, total=layer.size))

@@ -8,11 +8,13 @@ everything, because what it found here it will rely on.  Then garbage stays unti
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import attrs
 
+from composer import errors
 from composer.model import canonical
 from composer.model.distribution import Descriptor
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
     from composer.image.store import Store
     from composer.model.image import Image
+
+HOW_TO_REPAIR = "`composer system check` tells what is damaged, with --repair it puts right what it can."
 
 
 @attrs.frozen(kw_only=True)
@@ -73,20 +77,34 @@ def collect_after(store: Store, image: Image) -> Collected:
 
 
 def layers_in_use(db: sqlite3.Connection, *, cache: bool) -> set[str]:
-    """The diffIDs that images (and with ``cache`` build steps) need."""
+    """The diffIDs that images (and with ``cache`` build steps) need; raises ``StoreDamaged``."""
     rows = db.execute("SELECT layers FROM images").fetchall()
     if cache:
         rows += db.execute("SELECT layers FROM build_cache").fetchall()
-    return {layer for row in rows for layer in json.loads(row["layers"])}
+    with _readable():
+        return {layer for row in rows for layer in json.loads(row["layers"])}
 
 
 def blobs_in_use(db: sqlite3.Connection) -> set[str]:
-    """The digests that records name: configurations, manifests and what they name, layers' archives."""
+    """The digests that records name: configurations, manifests and what they name, layers' archives.
+
+    Raises ``StoreDamaged``: who cannot read what is needed must not delete.
+    """
     used = {str(row["id"]) for row in db.execute("SELECT id FROM images").fetchall()}
     for row in db.execute("SELECT digest, layers, parent FROM manifests").fetchall():
         used |= {row["digest"], row["parent"]}
-        used |= {one.digest for one in canonical.from_json(tuple[Descriptor, ...], row["layers"])}
+        with _readable():
+            used |= {one.digest for one in canonical.from_json(tuple[Descriptor, ...], row["layers"])}
     return used | {row["blob"] for row in db.execute("SELECT blob FROM layer_blobs").fetchall()}
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        message = f"a record of the image store is unreadable: {error}"
+        raise errors.StoreDamaged(message, hint=HOW_TO_REPAIR) from error
 
 
 def forget_layers(db: sqlite3.Connection, layers: Iterable[str]) -> None:

@@ -86,6 +86,11 @@ class Layers:
             durable.publish_directory(tree, target)
         return target
 
+    def replace(self, tree: Path, diff_id: str) -> None:
+        """Put a good tree in the place of a damaged one; a crash between leaves the layer missing."""
+        self.delete(diff_id)
+        self.publish(tree, diff_id)
+
     def delete(self, diff_id: str) -> None:
         """Remove a layer; by rename first, so that a half-deleted one is never taken for ready."""
         doomed = self.stage("deleted")

@@ -146,7 +146,7 @@ class Store:
         for path in paths:
             if not path.is_dir():
                 message = f"layer {path.name[:12]} is missing from the store"
-                raise errors.StoreDamaged(message, hint="Build or import the image again.")
+                raise errors.StoreDamaged(message, hint=collection.HOW_TO_REPAIR)
         return paths
 
     def staging(self, name: str) -> Path:
@@ -161,20 +161,32 @@ class Store:
         except OSError as error:
             message = f"cannot read {upper}: {error}"
             raise errors.ImageError(message) from error
-        self.publish_layer(upper, packed.diff_id, size=packed.size, archive=packed.archive)
+        self.publish_layer(
+            upper, packed.diff_id, size=packed.size, archive=packed.archive, tree=packed.diff_id
+        )
         return packed.diff_id
 
-    def publish_layer(self, tree: Path, diff_id: str, *, size: int, archive: int) -> None:
-        """Make a staged tree, known to be the layer ``diff_id``, one of the store's.
+    def publish_layer(self, staged: Path, diff_id: str, *, size: int, archive: int, tree: str = "") -> None:
+        """Make a staged tree, known to be the layer ``diff_id``, one of the store's; see ``record_layer``."""
+        self.layers.publish(staged, diff_id)
+        self.record_layer(diff_id, size=size, archive=archive, tree=tree)
 
-        ``size`` is the sum of its files, ``archive`` that of its plain archive, in bytes.
+    def record_layer(self, diff_id: str, *, size: int, archive: int, tree: str = "") -> None:
+        """Remember of a published layer the bytes of its files and of its plain archive.
+
+        ``tree`` is what our packer makes of it, "" when nobody looked: the diffID for a layer made here.
         """
-        self.layers.publish(tree, diff_id)
         with self.database.transaction() as db:
             db.execute(
-                "INSERT INTO layers VALUES (?, ?, ?, ?) ON CONFLICT (diff_id) DO NOTHING",
-                (diff_id, size, time.time(), archive),
+                "INSERT INTO layers (diff_id, size, recorded, archive, tree) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (diff_id) DO UPDATE SET size = excluded.size, archive = excluded.archive,"
+                " tree = CASE excluded.tree WHEN '' THEN tree ELSE excluded.tree END",
+                (diff_id, size, time.time(), archive, tree),
             )
+
+    def has_layer_record(self, diff_id: str) -> bool:
+        """Whether the sizes are known; a process killed between publishing and recording leaves that open."""
+        return self.database.row("SELECT 1 FROM layers WHERE diff_id = ?", (diff_id,)) is not None
 
     def lease(self) -> contextlib.AbstractContextManager[None]:
         """Nothing in the store is deleted until the block ends: for pulls, builds and loads."""
@@ -302,14 +314,29 @@ class Store:
 
     def users(self, image: Image) -> Sequence[str]:
         """The names of containers that are made from the image."""
+        return self.containers_of(image.id)
+
+    def containers_of(self, image_id: str) -> Sequence[str]:
+        """As ``users``, for an id."""
         with self.database.transaction() as db:
-            return _users_of(db, image.id)
+            return _users_of(db, image_id)
 
     def disk_usage(self) -> int:
         """The bytes of all layers' files and of all blobs."""
-        row = self.database.row("SELECT sum(size) AS total FROM layers")
-        layers = int(row["total"] or 0) if row is not None else 0
-        return layers + sum(self.blobs.size(blob) for blob in self.blobs.digests())
+        return sum(self.every_layer_size().values()) + self.archives_size()
+
+    def every_layer_size(self) -> dict[str, int]:
+        """The bytes of the files of each layer, by diffID."""
+        return {row["diff_id"]: row["size"] for row in self.database.rows("SELECT diff_id, size FROM layers")}
+
+    def archives_size(self) -> int:
+        """The bytes of all blobs."""
+        return sum(self.blobs.size(blob) for blob in self.blobs.digests())
+
+    def cached_layers(self) -> Sequence[str]:
+        """The diffIDs that the build cache has."""
+        rows = self.database.rows("SELECT layers FROM build_cache")
+        return sorted({layer for row in rows for layer in json.loads(row["layers"])})
 
     def layer_sizes(self, image: Image) -> tuple[int, ...]:
         """The bytes of each layer's files, lowest first."""
@@ -379,7 +406,11 @@ def _user_of(db: sqlite3.Connection, image_id: str) -> str | None:
 
 
 def _image_of(row: sqlite3.Row, tags: tuple[str, ...], digests: tuple[str, ...]) -> Image:
-    content = image_config.from_json(row["config"].encode())
+    try:
+        content = image_config.from_json(row["config"].encode())
+    except errors.ImageError as error:
+        message = f"the record of image {row['id']} is damaged: {error.message}"
+        raise errors.StoreDamaged(message, hint=collection.HOW_TO_REPAIR) from error
     return Image(
         id=row["id"],
         config=content.config,

@@ -144,7 +144,7 @@ class _Writer:
     def __init__(self, root: int) -> None:
         self._root = root
         self._directories: list[tuple[str, tarfile.TarInfo]] = []
-        self._implied: set[str] = set()
+        self._implied = {""}
         self._open: dict[str, int] = {}
         self.size = 0
 
@@ -173,7 +173,7 @@ class _Writer:
     def finish(self) -> None:
         """Times and modes of directories, deepest first: later entries would have changed them.
 
-        Directories that the archive only implies get the time 0: one archive gives one tree.
+        Directories that the archive only implies, the root too, get the time 0: one archive, one tree.
         """
         self.close()
         described = dict(self._directories)

@@ -1,0 +1,1 @@
+"""The commands below ``composer system``: one module each."""
