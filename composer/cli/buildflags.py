@@ -10,26 +10,19 @@ from composer import errors
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from composer.cli.session import Session
     from composer.model.limits import Ulimit
 
 _AGENT = "SSH_AUTH_SOCK"
-_IDLE = {
-    "builder": "there is one builder",
-    "memory": "BuildKit has no such limit",
-    "provenance": "images are not attested",
-    "sbom": "images are not attested",
-    "attest": "images are not attested",
-}
 
 
-def note_idle(session: Session, options: argparse.Namespace, names: Iterable[str]) -> None:
+def note_idle(session: Session, options: argparse.Namespace, reasons: Mapping[str, str]) -> None:
     """Say of given flags that they have no effect, and why."""
-    for name in names:
+    for name, reason in reasons.items():
         if getattr(options, name):
-            session.note(f"warning: --{name} has no effect: {_IDLE[name]}")
+            session.note(f"warning: --{name.replace('_', '-')} has no effect: {reason}")
 
 
 def agents(words: Sequence[str]) -> dict[str, str]:

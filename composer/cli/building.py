@@ -6,7 +6,7 @@ import json
 import threading
 
 from composer import errors
-from composer.cli import buildprogress, terminal
+from composer.cli import buildprogress, table, terminal
 from composer.model import events
 
 TYPE_CHECKING = False
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from composer.cli.session import Json, Session
-    from composer.model.protocols import BuildRequest, StepReport
+    from composer.model.distribution import Report
+    from composer.model.protocols import BuildRequest, Interrupt, StepReport
 
 
 def build(
@@ -97,8 +98,41 @@ def check(session: Session, requests: Sequence[tuple[str, BuildRequest]]) -> int
     return 1 if texts else 0
 
 
+def describe(session: Session, request: BuildRequest, call: str) -> int:
+    """Show the targets of a Dockerfile, or the arguments, secrets and agents of one (``--call``)."""
+    from composer.dockerfile import outline, source
+
+    dockerfile = source.dockerfile_of_local(request)
+    if call == "targets":
+        rows = [
+            (f"{one.name}{' (default)' if one.is_default else ''}", one.description)
+            for one in outline.targets_of(dockerfile, request.args)
+        ]
+        session.out.write(table.table(("TARGET", "DESCRIPTION"), rows))
+        return 0
+    found = outline.outline_of(dockerfile, request.args, request.target)
+    session.say(f"TARGET: {found.target}")
+    if found.arguments:
+        session.say("")
+        session.out.write(table.table(("BUILD ARG", "VALUE"), found.arguments))
+    for title, names in (("SECRET", found.secrets), ("SSH", found.agents)):
+        if names:
+            session.say("")
+            session.out.write(table.table((title, "REQUIRED"), names))
+    return 0
+
+
 def push(session: Session, references: Sequence[str]) -> None:
-    """Push images that were built."""
-    del session
-    message = f"cannot push {', '.join(references)}: this composer has no registry client"
-    raise errors.UsageError(message)
+    """Push images that were built; raises the first failure when all have ended."""
+    from functools import partial
+
+    from composer.cli import transfers
+
+    supply = session.drivers().supply
+
+    def send(name: str, report: Report, interrupt: Interrupt) -> None:
+        supply.push(name, report=report, interrupt=interrupt)
+
+    jobs = [transfers.Job("push", name, partial(send, name)) for name in dict.fromkeys(references)]
+    transfers.run(session, jobs, is_quiet=session.root.progress == "quiet")
+    transfers.raise_first(jobs)

@@ -18,6 +18,13 @@ EXAMPLES = """composer build
 composer build --no-cache --build-arg VERSION=2 web
 composer build --with-dependencies --pull web"""
 
+_IDLE = {
+    "builder": "there is one builder",
+    "memory": "BuildKit has no such limit",
+    "provenance": "images are not attested",
+    "sbom": "images are not attested",
+}
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``build``."""
@@ -46,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(session: Session, options: argparse.Namespace) -> int:
     """Build the images."""
-    buildflags.note_idle(session, options, ("builder", "memory", "provenance", "sbom"))
+    buildflags.note_idle(session, options, _IDLE)
     stack = session.load(options.services).stack
     requests = requests_of(stack, options)
     if not requests:

@@ -19,6 +19,7 @@ composer image import rootfs.tar.gz mybase:1"""
 
 VERBS = {
     "bootstrap": ("bootstrap", "Make a base image without any registry"),
+    "build": ("build", "Build an image from a Dockerfile"),
     "history": ("history", "Show how an image was made"),
     "import": ("importing", "Make an image from an archive of a root file system"),
     "inspect": ("inspect", "Show everything known of images"),

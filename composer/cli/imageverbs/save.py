@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
-from composer import errors
-from composer.cli import terminal
+from composer.cli import outputs
 from composer.cli.imageverbs import opening
 
 TYPE_CHECKING = False
@@ -44,29 +40,5 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     def write(sink: Callable[[bytes], object]) -> None:
         saving.save(store, chosen, sink, options.format)
 
-    if options.output == "-":
-        if terminal.is_terminal(sys.stdout):
-            message = "an archive is nothing for a terminal"
-            raise errors.UsageError(message, hint="Use -o FILE, or redirect stdout.")
-        write(sys.stdout.buffer.write)
-        sys.stdout.buffer.flush()
-    else:
-        _write_file(options.output, write)
+    outputs.write(options.output, write)
     return 0
-
-
-def _write_file(path: str, write: Callable[[Callable[[bytes], object]], None]) -> None:
-    directory, name = os.path.split(os.path.abspath(path))
-    temporary = os.path.join(directory, f".{name}.{os.getpid()}")
-    try:
-        with open(temporary, "xb") as file:
-            write(file.write)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        message = f"cannot write {path}: {error.strerror}"
-        raise errors.UsageError(message) from error
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
