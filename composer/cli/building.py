@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 
-from composer import errors
 from composer.cli import buildprogress, table, terminal
 from composer.model import events
 

@@ -7,7 +7,9 @@ spaces between.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from composer.cli.template import Template
 from composer.cli.templatefunctions import as_json
@@ -45,6 +47,17 @@ def listed(
     header = template.render(headers, _HEADER_FUNCTIONS) if is_table or not rows else ""
     texts = [template.render(row) for row in rows]
     return aligned([header, *texts]) if is_table else [line for text in texts for line in text.split("\n")]
+
+
+def inspected(
+    form: str, documents: Sequence[dict[str, Any]], opened: Callable[[dict[str, Any]], object]
+) -> list[str]:
+    """The lines of an ``inspect``: indented JSON, compact JSON, or a template for each document."""
+    if form in ("", "json"):
+        indent, separators = (4, None) if not form else (None, (",", ":"))
+        return [json.dumps(documents, indent=indent, separators=separators, ensure_ascii=False)]
+    template = Template(form)
+    return [template.render(opened(document)) for document in documents]
 
 
 def aligned(texts: Sequence[str]) -> list[str]:

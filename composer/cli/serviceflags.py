@@ -283,7 +283,7 @@ def _value(row: Row, given: Any) -> object:
     if row.kind is Kind.NUMBER:
         return _number(row.long, given)
     if row.kind is Kind.PAIRS:
-        return dict(_pair(row.long, text) for text in given)
+        return dict(pair(row.long, text) for text in given)
     return given
 
 
@@ -304,7 +304,8 @@ def _number(flag: str, text: str) -> int | float:
     raise errors.UsageError(message)
 
 
-def _pair(flag: str, text: str) -> tuple[str, str]:
+def pair(flag: str, text: str) -> tuple[str, str]:
+    """``KEY=VALUE``; raises ``UsageError`` in the name of the flag."""
     key, separator, value = text.partition("=")
     if not key or not separator:
         message = f"{flag}: {text!r} is not KEY=VALUE"
@@ -377,7 +378,7 @@ def _add_limits(service: Tree, options: argparse.Namespace) -> None:
 
 
 def _ulimit(text: str) -> tuple[str, object]:
-    name, value = _pair("--ulimit", text)
+    name, value = pair("--ulimit", text)
     soft, separator, hard = value.partition(":")
     low = _whole("--ulimit", soft)
     return name, {"soft": low, "hard": _whole("--ulimit", hard)} if separator else low
@@ -406,7 +407,7 @@ def _gpus(text: str) -> object:
         return [{"count": int(text)}]
     request: Tree = {}
     for word in _words("--gpus", text):
-        key, value = _pair("--gpus", word)
+        key, value = pair("--gpus", word)
         if key in ("device", "capabilities"):
             request["device_ids" if key == "device" else key] = value.split(",")
         elif key == "count":
@@ -574,13 +575,13 @@ def _network(text: str) -> Tree:
         return {"name": text}
     network: Tree = {}
     for word in _words("--network", text):
-        key, value = _pair("--network", word)
+        key, value = pair("--network", word)
         if key == "name":
             network["name"] = value
         elif key in ("alias", "link-local-ip"):
             network.setdefault(_ENDPOINT_KEYS[key], []).append(value)
         elif key == "driver-opt":
-            network.setdefault("driver_opts", {}).update([_pair("--network", value)])
+            network.setdefault("driver_opts", {}).update([pair("--network", value)])
         elif key == "gw-priority":
             network[_ENDPOINT_KEYS[key]] = _whole("--network", value)
         elif key in _ENDPOINT_KEYS:

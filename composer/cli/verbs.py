@@ -35,6 +35,7 @@ VERBS = {
     "unpause": "Let paused containers go on",
     "up": "Create and start containers",
     "version": "Show composer's version",
+    "volume": "Work with single volumes: create, ls, inspect, rm, prune",
     "volumes": "List the volumes of the stack",
     "wait": "Wait until containers end; exit as they did",
 }

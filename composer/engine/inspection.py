@@ -120,6 +120,30 @@ class Inspector:
             run=str(drivers.paths.container_run(record.id)),
         )
 
+    def volumes(self) -> list[Document]:
+        """Every volume of the store, as ``docker volume inspect`` describes it, by name."""
+        return [
+            {
+                "CreatedAt": moment.rfc3339(created),
+                "Driver": "local",
+                "Labels": dict(spec.labels),
+                "Mountpoint": str(self._drivers.volumes.path(spec.name)),
+                "Name": spec.name,
+                "Options": dict(spec.options) or None,
+                "Scope": "local",
+            }
+            for spec, created in self._drivers.records.every_volume()
+        ]
+
+    def users_of_volumes(self) -> dict[str, list[Document]]:
+        """The containers, running or not, that mount each volume, by its name."""
+        users: dict[str, list[Document]] = {}
+        for one in self.every():
+            for mount in one.document["Mounts"]:
+                if mount["Type"] == MountKind.VOLUME.value:
+                    users.setdefault(mount["Name"], []).append(one.document)
+        return users
+
     def sizes(self, document: Document) -> tuple[int, int]:
         """Bytes of the writable layer, and of that with the image's layers."""
         own = bytes_used(self._drivers.paths.container_data(document["Id"]) / "upper")

@@ -341,6 +341,11 @@ class Records:
         row = self._database.row("SELECT spec FROM volumes WHERE name = ?", (name,))
         return canonical.from_json(VolumeSpec, row["spec"]) if row else None
 
+    def every_volume(self) -> tuple[tuple[VolumeSpec, float], ...]:
+        """Every volume of the store by name, and when it was made (Unix seconds)."""
+        rows = self._database.rows("SELECT spec, created FROM volumes ORDER BY name")
+        return tuple((canonical.from_json(VolumeSpec, row["spec"]), row["created"]) for row in rows)
+
     def volume_names(self) -> frozenset[str]:
         """The names of every volume of the store."""
         return frozenset(row["name"] for row in self._database.rows("SELECT name FROM volumes"))

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from composer.engine.records import Records
     from composer.host.paths import Paths
 
+ANONYMOUS = "anonymous-"
+"""Begins the names of volumes that were given none."""
+
 _DOOMED = ".removing-"
 
 
@@ -93,7 +96,7 @@ class Volumes:
 
     def anonymous(self, container_id: str, mount: ContainerMount) -> str:
         """The derived name of a container's anonymous volume at ``mount.target``."""
-        return f"anonymous-{names.short_hash('volume', container_id, mount.target)}"
+        return f"{ANONYMOUS}{names.short_hash('volume', container_id, mount.target)}"
 
     def fill_from_image(self, name: str, target: str, layers: Sequence[Path], scratch: str) -> None:
         """Copy what the image has at ``target`` into the volume, if the volume is still empty.

@@ -17,6 +17,9 @@ STACK_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*", re.ASCII)
 CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", re.ASCII)
 """What a container may be called (as with Docker)."""
 
+VOLUME_NAME = CONTAINER_NAME
+"""What a volume may be called."""
+
 DEFAULT_NETWORK = "default"
 
 DEFAULT_STACK = "default"

@@ -297,3 +297,18 @@ def test_ports_are_shown(call: Call) -> None:
     assert [line.partition(" -> ")[0] for line in lines] == ["53/udp", "80/tcp"]
     assert _ok(call("port", "ports", "80")).strip() == lines[1].partition(" -> ")[2]
     assert call("port", "ports", "81").returncode == 1
+
+
+def test_a_volume_in_use_is_kept(store: Store, call: Call) -> None:
+    _ok(store.call("volume", "create", "precious"))
+    _ok(call("create", "--name", "user", "-v", "precious:/p", "busybox"))
+    done = store.call("volume", "rm", "precious")
+    assert done.returncode == 1
+    assert "volume precious is in use by user" in done.stderr
+    assert "precious" not in _ok(store.call("volume", "prune", "-a", "-f"))
+    assert (
+        _ok(store.call("volume", "ls", "--format", "{{.Name}} {{.Links}}", "-f", "name=precious"))
+        == "precious 1\n"
+    )
+    _ok(call("rm", "user"))
+    assert _ok(store.call("volume", "rm", "precious")) == "precious\n"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
-from composer.cli import hand
+from composer.cli import hand, listing
 from composer.cli.containerrows import opened
-from composer.cli.template import Template
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +28,6 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     """Show what was found, then what was not."""
     from composer.engine.inspection import Inspector
 
-    template = None if options.format in ("", "json") else Template(options.format)
     documents = []
 
     def inspect(word: str) -> None:
@@ -41,12 +37,8 @@ def execute(session: Session, options: argparse.Namespace) -> int:
         if options.size:
             document["SizeRw"], document["SizeRootFs"] = inspector.sizes(document)
         documents.append(document)
-        if template is not None:
-            session.say(template.render(opened(document)))
 
     code = hand.each(session, options.containers, inspect)
-    if template is None:
-        indent = None if options.format == "json" else 4
-        separators = (",", ":") if indent is None else None
-        session.say(json.dumps(documents, indent=indent, separators=separators, ensure_ascii=False))
+    for line in listing.inspected(options.format, documents, opened):
+        session.say(line)
     return code
