@@ -493,7 +493,12 @@ class _Interfaces:
     """Gives out interface names inside a container: as asked for, else the network's prefix and a number."""
 
     def __init__(self, memberships: Iterable[NetworkMembership], taken: Iterable[str] = ()) -> None:
-        self._taken = {*taken, *filter(None, map(_interface_asked, memberships))}
+        self._taken = set(taken)
+        for name in filter(None, map(_interface_asked, memberships)):
+            if name in self._taken:
+                message = f"the container has an interface {name} already"
+                raise errors.ConflictError(message, hint="Ask for another interface_name.")
+            self._taken.add(name)
 
     def next(self, network: NetworkLease, membership: NetworkMembership) -> str:
         asked = _interface_asked(membership)

@@ -6,12 +6,14 @@ the last descriptor is closed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,12 +24,14 @@ from composer.host import netlink, netns, sysctl
 from composer.host.database import Database
 from composer.host.paths import Paths
 from composer.model.container import NetworkMembership, NetworkSpec
-from composer.model.protocols import NetworkState
+from composer.model.protocols import Endpoint, NetworkState
 from composer.model.stack import PublishedPort
 from composer.network.driver import LinuxNetwork
 
 OUTSIDE = "203.0.113.2"
 OUTSIDE_ADDRESS_OF_HOST = "203.0.113.1"
+OUTSIDE6 = "2001:db8:5::2"
+OUTSIDE6_ADDRESS_OF_HOST = "2001:db8:5::1"
 
 
 class Place:
@@ -49,8 +53,10 @@ class Place:
         """Answer each connection with the caller's address, until the test ends."""
 
         def listen() -> socket.socket:
-            listener = socket.socket()
+            listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if listener.family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             listener.bind((address, port))
             listener.listen(8)
             return listener
@@ -65,7 +71,7 @@ class Place:
                 except OSError:
                     return
                 with connection:
-                    connection.sendall(caller[0].encode())
+                    connection.sendall(caller[0].removeprefix("::ffff:").encode())
 
         threading.Thread(target=answer, daemon=True).start()
 
@@ -83,9 +89,51 @@ class Place:
 
         return self.run(connect)
 
+    def serve_datagrams(self, port: int = 53, address: str = "0.0.0.0") -> None:
+        """Answer each datagram with the caller's address, until the test ends."""
+
+        def bind() -> socket.socket:
+            bound = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+            bound.bind((address, port))
+            return bound
+
+        bound = self.run(bind)
+        self._listeners.append(bound)
+
+        def answer() -> None:
+            while True:
+                try:
+                    _, caller = bound.recvfrom(100)
+                    if caller is None:
+                        return  # shut down
+                    bound.sendto(caller[0].encode(), caller)
+                except OSError:
+                    return
+
+        threading.Thread(target=answer, daemon=True).start()
+
+    def ask(self, address: str, port: int = 53, seconds: float = 2.0) -> str:
+        """What a server of datagrams saw, or ``refused``, ``nothing``."""
+
+        def exchange() -> str:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            with socket.socket(family, socket.SOCK_DGRAM) as caller:
+                caller.settimeout(seconds)
+                try:
+                    caller.connect((address, port))
+                    caller.send(b"?")
+                    return caller.recv(100).decode()
+                except ConnectionRefusedError:
+                    return "refused"
+                except OSError:
+                    return "nothing"
+
+        return self.run(exchange)
+
     def close(self) -> None:
         for listener in self._listeners:
-            listener.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
             listener.close()
         if self.descriptor >= 0:
             os.close(self.descriptor)
@@ -104,6 +152,7 @@ class Machine(Place):
         self.driver = LinuxNetwork(self.paths, self.database)
         self.stack = f"t{uuid.uuid4().hex[:8]}"
         self.containers: dict[str, Place] = {}
+        self.processes: list[subprocess.Popen[bytes]] = []
 
     def create(self, key: str = "default", *, stack: str = "", **fields: object) -> NetworkState:
         stack = stack or self.stack
@@ -115,13 +164,39 @@ class Machine(Place):
     ) -> tuple[Place, str]:
         """A container: the place inside it and its first address."""
         memberships = {network.spec.name: NetworkMembership() for network in networks}
+        place, endpoints = self.join(container, memberships, ports=ports, stack=stack)
+        return place, endpoints[0].address or endpoints[0].address6
+
+    def join(
+        self,
+        container: str,
+        memberships: dict[str, NetworkMembership],
+        *,
+        ports: tuple[PublishedPort, ...] = (),
+        stack: str = "",
+    ) -> tuple[Place, tuple[Endpoint, ...]]:
+        """As ``connect``, with settings of each attachment; returns every endpoint."""
         handle, endpoints, _ = self.run(
             lambda: self.driver.connect(container, memberships, [container], ports, stack=stack or self.stack)
         )
         place = Place(os.dup(handle.descriptor))
         handle.close()
         self.containers[container] = place
-        return place, endpoints[0].address
+        return place, endpoints
+
+    def process_of(self, container: str) -> int:
+        """A process inside the container that lives until the test ends: what is connected while it runs."""
+        descriptor = self.containers[container].descriptor
+        process = subprocess.Popen(
+            ["nsenter", f"--net=/proc/{os.getpid()}/fd/{descriptor}", "sleep", "1000"], pass_fds=[descriptor]
+        )
+        self.processes.append(process)
+        inside = Path(f"/proc/{os.getpid()}/fd/{descriptor}").stat().st_ino
+        deadline = time.monotonic() + 5
+        while Path(f"/proc/{process.pid}/ns/net").stat().st_ino != inside:
+            assert time.monotonic() < deadline, "it did not enter"
+            time.sleep(0.005)
+        return process.pid
 
     def damage(self, network: NetworkState) -> str:
         return self.run(lambda: self.driver.observe(network.spec.stack))[network.spec.name].damage
@@ -136,6 +211,9 @@ class Machine(Place):
         self.run(lambda: self.driver.release_container(container))
 
     def shut(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
         for container in list(self.containers):
             self.leave(container)
         self.database.close()
@@ -150,19 +228,25 @@ def _lay_cable(host: int, outside: int) -> None:
                 "uplink", group=7, master=0, peer="uplink", peer_mac=b"\x02\x42\0\0\0\1", namespace=outside
             )
             kernel.change([request])
-        _configure(OUTSIDE_ADDRESS_OF_HOST)
+        _configure(OUTSIDE_ADDRESS_OF_HOST, OUTSIDE6_ADDRESS_OF_HOST)
         with netlink.Netlink() as kernel:
             kernel.change([netlink.set_up("lo")])
-        sysctl.write_if_known("net/ipv6/conf/all/disable_ipv6", "1")
 
     netns.run_in(host, on_host)
-    netns.run_in(outside, lambda: _configure(OUTSIDE))
+    netns.run_in(outside, lambda: _configure(OUTSIDE, OUTSIDE6))
 
 
-def _configure(address: str) -> None:
+def _configure(address: str, address6: str) -> None:
+    sysctl.write_if_known("net/ipv6/conf/uplink/accept_dad", "0")
     with netlink.Netlink() as kernel:
         index = netlink.index_of("uplink")
-        kernel.change([netlink.add_address(index, address, 24, "uplink"), netlink.set_up("uplink")])
+        kernel.change(
+            [
+                netlink.add_address(index, address, 24, "uplink"),
+                netlink.add_address(index, address6, 64, "uplink"),
+                netlink.set_up("uplink"),
+            ]
+        )
 
 
 @pytest.fixture
