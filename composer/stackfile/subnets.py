@@ -235,8 +235,8 @@ def attachments(node: Node, path: Path, root: Node) -> Iterator[errors.Problem]:
         ):
             message = f"the network {name.value} excludes others"
             yield problem(child, (*path, key), message, hint=f"Write network_mode: {name.value}.")
-    own = at(root, (*path[:-1], "mac_address"))
-    if own.value and len(entries) > 1:
+    own = at(root, path[:-1]).child("mac_address")
+    if own is not None and own.value and len(entries) > 1:
         message = "mac_address of a service on several networks"
         hint = "Write it at the network: networks: {NAME: {mac_address: ...}}."
         yield problem(own, (*path[:-1], "mac_address"), message, hint=hint)

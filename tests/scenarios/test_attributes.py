@@ -90,6 +90,25 @@ CASES: dict[str, Case] = {
                            r"eth0(.|\n)*of peer"),
     "volumes_from": Case("volumes_from: ['peer:ro']", "cat /anonymous/mark; touch /anonymous/x 2>&1; true",
                          r"of peer\n.*Read-only"),
+    "links": Case("links: ['peer:the-peer']", "nslookup the-peer. 2>&1; wget -qO- http://the-peer:8080/mark",
+                  r"of peer"),
+    "mac_address": Case("mac_address: '02:aa:bb:cc:dd:ee'", "cat /sys/class/net/eth0/address", "02:aa:bb:cc:dd:ee"),
+    "networks aliases": Case("networks: {default: {aliases: [also-me]}}", "nslookup also-me. | tail -3", r"Address: 1[0-9.]+"),
+    "networks addresses": Case("networks: {dual: {ipv4_address: 10.213.7.77, ipv6_address: 'fd37:7::77'}}", "ip -o addr show eth0",
+                               r"10\.213\.7\.77/24(.|\n)*fd37:7::77/64"),
+    "networks interface_name": Case("networks: {dual: {interface_name: inner0}, default: {}}", "ls /sys/class/net | tr '\\n' ' '",
+                                    r"^eth0 inner0 lo $"),
+    "networks link_local_ips": Case("networks: {dual: {link_local_ips: [169.254.9.9]}}", "ip -o addr show eth0", r"169\.254\.9\.9/16"),
+    "networks mac_address": Case("networks: {dual: {mac_address: '02:aa:bb:cc:dd:ef'}, default: {}}", "cat /sys/class/net/*/address",
+                                 "02:aa:bb:cc:dd:ef"),
+    "networks gw_priority": Case("networks: {default: {}, dual: {gw_priority: 1}}", "ip route show default", r"via 10\.213\.7\.1 "),
+    "networks priority": Case("networks: {default: {}, dual: {priority: 1000}}", "ip -o addr show eth0", r"10\.213\.7\.\d+/24"),
+    "networks driver_opts": Case("networks: {dual: {driver_opts: {com.docker.network.endpoint.sysctls: net.ipv4.conf.IFNAME.log_martians=1}}}",
+                                 "cat /proc/sys/net/ipv4/conf/eth0/log_martians", "1"),
+    "networks enable_ipv6": Case("networks: [dual]", "ip -6 route show default", r"via fd37:7::1 "),
+    "networks mtu": Case("networks: [small]", "cat /sys/class/net/net0/mtu", "1380"),
+    "networks internal": Case("networks: [closed]", "ip route | grep -c default; true", "^0$"),
+    "dns": Case("dns: [192.0.2.53]", "cat /etc/resolv.conf", r"nameserver 127\.0\.0\.11"),
 }  # fmt: skip
 
 PROFILE = """
@@ -109,6 +128,17 @@ PEER = """
       - 'mkdir -p /data/sub; echo below > /data/sub/file; for d in /dev/shm /anonymous /; do echo of peer > $$d/mark; done;
         touch /ready; exec httpd -f -p 8080 -h /anonymous # peer'
     healthcheck: {test: [CMD, test, -e, /ready], interval: 100ms}
+"""
+
+NETWORKS = """
+networks:
+  dual:
+    enable_ipv6: true
+    ipam: {config: [{subnet: 10.213.7.0/24}, {subnet: 'fd37:7::/64'}]}
+  small:
+    driver_opts: {com.docker.network.driver.mtu: 1380, com.docker.network.container_iface_prefix: net}
+  closed:
+    internal: true
 """
 
 IN_CGROUPS: dict[str, tuple[str, dict[str, str]]] = {
@@ -156,7 +186,7 @@ def stack(store: Store) -> Iterator[Stack]:
     }
     services = "".join(_entry(name, body, unique) for name, body in bodies.items())
     made = store.stack(
-        "every", f"services:{PEER}{services}volumes: {{data: {{}}}}\n", **{"profile.json": PROFILE}
+        "every", f"services:{PEER}{services}volumes: {{data: {{}}}}\n{NETWORKS}", **{"profile.json": PROFILE}
     )
     made.ok("up", "-d")
     yield made
