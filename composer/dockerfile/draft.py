@@ -10,6 +10,7 @@ drops an inherited CMD, ENV beats ARG, arguments are inherited by child stages).
 from __future__ import annotations
 
 import posixpath
+import re
 import signal
 from collections.abc import Mapping
 
@@ -45,6 +46,8 @@ PROXY_ARGUMENTS = frozenset(
 """Build arguments that need no declaration and stay out of history and cache unless declared."""
 
 _LARGEST_PORT = 65535
+_HOST_PART = re.compile(r"(?:(?:[0-9.]+|\[[0-9a-fA-F:.]+\]):)?[0-9-]*:", re.ASCII)
+"""Address and port of the host, which mean nothing in an image."""
 
 
 @attrs.frozen(kw_only=True)
@@ -186,8 +189,12 @@ def _declared(instruction: Arg, draft: Draft, settings: Settings) -> dict[str, s
 
 
 def ports_of(text: str) -> tuple[str, ...]:
-    """The ports of one word of EXPOSE: ``80``, ``53/udp``, ``8000-8002/tcp``."""
-    numbers, _, protocol = text.partition("/")
+    """The ports of one word of EXPOSE: ``80``, ``53/udp``, ``8000-8002/tcp``.
+
+    Of ``127.0.0.1:8080:80`` the last part counts, as with Docker; a build check says so.
+    """
+    mapping, _, protocol = text.partition("/")
+    numbers = mapping[len(match[0]) :] if (match := _HOST_PART.match(mapping)) else mapping
     first, dash, last = numbers.partition("-")
     protocol = protocol.lower() or "tcp"
     bounds = (first, last if dash else first)

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 from typing import Protocol
 
-import attrs
-
-from composer.host.database import Database
-from composer.host.paths import Paths
-from composer.image import config as configs
-from composer.image import pack
-from composer.image.store import Store
 from tests.differential.builds import picture
 from tests.differential.builds.cases import Case
 from tests.differential.builds.picture import Picture
@@ -45,7 +36,6 @@ class Composer:
     """The program under test, in a store of its own."""
 
     def __init__(self, data: Path, run: Path) -> None:
-        self._data, self._run = data, run
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("COMPOSE")},
             "COMPOSER_DATA": str(data),
@@ -79,9 +69,14 @@ class Composer:
 
     def save(self, name: str) -> bytes:
         """An image as an archive that the others load."""
-        paths = Paths(self._data, self._run)
-        store = Store(paths, Database(paths.database))
-        return archive_of(store, name)
+        done = subprocess.run(
+            [str(COMPOSER), "image", "save", name],
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            timeout=300,
+            check=True,
+        )
+        return done.stdout
 
     def picture(self, name: str) -> Picture:
         """What an image is."""
@@ -133,33 +128,3 @@ class BuildahBud:
 def _options(case: Case, file: str) -> list[str]:
     arguments = [word for item in case.args.items() for word in ("--build-arg", "=".join(item))]
     return [*arguments, *(["--target", case.target] if case.target and file == "Dockerfile" else [])]
-
-
-def archive_of(store: Store, name: str) -> bytes:
-    """An image as ``docker save`` writes it."""
-    image = store.get(name)
-    config = configs.to_json(
-        image.config,
-        layers=image.layers,
-        history=tuple(attrs.evolve(entry, created=image.created) for entry in image.history),
-        created=image.created,
-        architecture=image.architecture,
-    )
-    files = {"config.json": config}
-    for layer, path in zip(image.layers, store.layer_paths(image), strict=True):
-        content = io.BytesIO()
-        pack.write(path, content.write)
-        files[f"{layer.removeprefix('sha256:')}/layer.tar"] = content.getvalue()
-    manifest = {
-        "Config": "config.json",
-        "RepoTags": list(image.tags),
-        "Layers": [f"{layer.removeprefix('sha256:')}/layer.tar" for layer in image.layers],
-    }
-    files["manifest.json"] = json.dumps([manifest]).encode()
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path_inside, content_inside in files.items():
-            entry = tarfile.TarInfo(path_inside)
-            entry.size = len(content_inside)
-            tar.addfile(entry, io.BytesIO(content_inside))
-    return buffer.getvalue()

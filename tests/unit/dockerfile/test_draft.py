@@ -123,3 +123,23 @@ def test_history_counts_layers() -> None:
     done = draft.draft_on(None).with_layer("t", "RUN a", ("l1",)).with_layer("t", "RUN b", ())
     assert done.layers == ("l1",)
     assert [(h.created_by, h.is_empty) for h in done.history] == [("RUN a", False), ("RUN b", True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "ports"),
+    [
+        ("80", ("80/tcp",)),
+        ("127.0.0.1:8080:80", ("80/tcp",)),
+        ("[::1]:8080:80/UDP", ("80/udp",)),
+        ("5000-5001:6000-6001", ("6000/tcp", "6001/tcp")),
+        (":80", ("80/tcp",)),
+    ],
+)
+def test_ports_of_the_host_mean_nothing(text: str, ports: tuple[str, ...]) -> None:
+    assert draft.ports_of(text) == ports
+
+
+@pytest.mark.parametrize("text", ["x:80", "80:", "1.2.3.4:80:90:100", "::80", "80:x"])
+def test_what_is_no_mapping_is_no_port(text: str) -> None:
+    with pytest.raises(ValueError, match="invalid containerPort"):
+        draft.ports_of(text)
