@@ -94,6 +94,15 @@ class Parser(argparse.ArgumentParser):
             position += 1
         return settled + words[position:], denied
 
+    def read(self, words: list[str]) -> argparse.Namespace:
+        """Parse; options may stand after what they are about, as in ``logs web -f``."""
+        options, rest = self.parse_known_args(words)
+        if not rest:
+            return options
+        if self.takes_a_command or rest[0].startswith("-"):
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return self.parse_intermixed_args(words)
+
     @property
     def takes_a_command(self) -> bool:
         """Whether everything after a certain word is not ours to read."""
@@ -253,9 +262,16 @@ def add_process(parser: argparse.ArgumentParser) -> None:
     add("-e", "--env", action="append", default=[], metavar="KEY=VALUE", help="set a variable")
     add("-u", "--user", metavar="USER", help="user or uid, with :group")
     add("-w", "--workdir", metavar="DIR", help="working directory in the container")
-    add("-T", "--no-tty", action="store_true", help="no terminal, even when this is one")
-    add("-i", "--interactive", action="store_true", help=argparse.SUPPRESS)
-    add("-t", "--tty", action="store_true", help=argparse.SUPPRESS)
+    add("-T", "--no-tty", "--no-TTY", action="store_true", help="no terminal, even when this is one")
+    add("-i", "--interactive", action="store_true", default=True, help="pass input on: the default")
+    add("-t", "--tty", action="store_true", default=True, help="a terminal, if this is one: the default")
+
+
+def add_detach_keys(parser: argparse.ArgumentParser) -> None:
+    """``--detach-keys``."""
+    parser.add_argument(
+        "--detach-keys", metavar="KEYS", help="what leaves the session: ctrl-p,ctrl-q unless told otherwise"
+    )
 
 
 def add_command(parser: argparse.ArgumentParser) -> None:
@@ -300,7 +316,6 @@ def add_pulling(parser: argparse.ArgumentParser) -> None:
     add(
         "--pull",
         choices=("always", "missing", "never", "build", "policy"),
-        default=None,
         metavar="WHEN",
         help="fetch images: always, missing, never, or as the file says (policy)",
     )
@@ -337,6 +352,23 @@ def key_values(pairs: list[str]) -> dict[str, str]:
             values[name] = value
         elif name in os.environ:
             values[name] = os.environ[name]
+    return values
+
+
+def variables_in(files: list[str]) -> dict[str, str]:
+    """The variables of files as ``env_file`` reads them; raises ``UsageError`` or ``StackFileError``."""
+    values: dict[str, str] = {}
+    for name in files:
+        from composer.stackfile import dotenv
+
+        try:
+            with open(name, encoding="utf-8") as file:
+                text = file.read()
+        except (OSError, UnicodeDecodeError) as error:
+            message = f"cannot read {name}: {error}"
+            raise errors.UsageError(message) from error
+        found = dotenv.parse(text, name, os.environ.get)
+        values.update({key: value for key, value in found.items() if value is not None})
     return values
 
 

@@ -17,7 +17,6 @@ from composer.cli.verbs import VERBS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from typing import TextIO
 
 INTERRUPTED = 130
@@ -81,7 +80,7 @@ def _run(argv: list[str]) -> int:
     )
     command.add_options(verb_parser)
     arguments.add_dry_run(verb_parser)
-    options = _parsed(verb_parser, rest)
+    options = verb_parser.read(rest)
     root.dry_run = root.dry_run or options.dry_run
     for said in (root, options):
         for sentence in getattr(said, "without_effect", ()):
@@ -96,16 +95,6 @@ def _run(argv: list[str]) -> int:
         show_error(error, sys.stderr)
         return exit_code
     return code
-
-
-def _parsed(parser: arguments.Parser, words: list[str]) -> argparse.Namespace:
-    """Options may stand after what they are about (``logs web -f db``), but for a command's own."""
-    options, rest = parser.parse_known_args(words)
-    if not rest:
-        return options
-    if parser.takes_a_command or rest[0].startswith("-"):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    return parser.parse_intermixed_args(words)
 
 
 def show_error(error: errors.ComposerError, stream: TextIO) -> None:

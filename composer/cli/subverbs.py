@@ -45,8 +45,7 @@ def execute(
         conflicts="resolve",  # `container run -h` is the host name, as with Docker
     )
     module.add_options(parser)
-    parse = parser.parse_args if parser.takes_a_command else parser.parse_intermixed_args
-    code: int = module.execute(session, parse(options.rest))
+    code: int = module.execute(session, parser.read(options.rest))
     return code
 
 

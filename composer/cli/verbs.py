@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 VERBS = {
+    "attach": "Join the terminal or the streams of a service",
     "build": "Build the images of services",
     "config": "Check the stack file and show it in canonical form",
     "container": "Work with single containers: run, ls, inspect, stop, rm, cp, ...",

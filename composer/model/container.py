@@ -114,6 +114,8 @@ class ContainerSpec:
     read_only: bool = False
     tty: bool = False
     stdin_open: bool = False
+    stdin_once: bool = False
+    """Whether stdin ends with the first client that was attached to it (Docker's ``StdinOnce``)."""
     domainname: str | None = None
     resolver: Resolver = Resolver()
     namespaces: Namespaces = Namespaces()

@@ -308,7 +308,10 @@ class RuntimeState:
 
 @attrs.frozen(kw_only=True)
 class ExecRequest:
-    """A further process in a running container; ``is_privileged`` gives it every capability."""
+    """A further process in a running container.
+
+    ``is_privileged`` gives it every capability; ``console`` is rows and columns of its terminal.
+    """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str] = attrs.field(factory=dict)
@@ -316,6 +319,7 @@ class ExecRequest:
     working_dir: str | None = None
     tty: bool = False
     is_privileged: bool = False
+    console: tuple[int, int] | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -370,12 +374,6 @@ class Runtime(Protocol):
 
     def execute(self, container_id: str, request: ExecRequest, *, seconds: float) -> ExecResult:
         """Run a process in the container and capture its output (health probes)."""
-
-    def execute_arguments(self, container_id: str, request: ExecRequest) -> tuple[str, ...]:
-        """The argv that runs the process with the caller's own terminal (``composer exec``).
-
-        The caller execs it, inside ``host.mounts.private_namespace`` where ``needs_private_namespace``.
-        """
 
     def run_step(self, request: StepRequest, say: Callable[[bytes], None], interrupt: Interrupt) -> int:
         """Run one build step (RUN) to its end in a prepared root; returns its exit code."""

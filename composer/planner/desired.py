@@ -26,7 +26,6 @@ from composer.model.stack import (
     FileGrant,
     Mount,
     MountKind,
-    RestartPolicy,
     Service,
     Stack,
 )
@@ -116,52 +115,6 @@ def container_spec(stack: Stack, service: Service, number: int, images: Mapping[
 def by_hand_spec(stack: Stack, service: Service, images: Mapping[str, str]) -> ContainerSpec:
     """The container of ``composer container run``: it has the labels it was given and no others."""
     return attrs.evolve(container_spec(stack, service, 1, images), labels=service.labels)
-
-
-def one_off_spec(
-    stack: Stack,
-    service: str,
-    number: int,
-    images: Mapping[str, str],
-    *,
-    command: tuple[str, ...] | None,
-    entrypoint: tuple[str, ...] | None,
-    environment: Mapping[str, str],
-    user: str | None,
-    working_dir: str | None,
-    tty: bool,
-    stdin_open: bool,
-    name: str,
-) -> ContainerSpec:
-    """The container of ``composer run``: the service's, but without ports and restarts."""
-    spec = container_spec(stack, stack.services[service], number, images)
-    labels = {**spec.labels, names.LABEL_ONE_OFF: "True"}
-    if entrypoint is not None and command is None:
-        command = ()
-    return attrs.evolve(
-        spec,
-        name=name,
-        one_off=True,
-        command=spec.command if command is None else command,
-        entrypoint=spec.entrypoint if entrypoint is None else entrypoint,
-        environment=dict(sorted({**spec.environment, **environment}.items())),
-        user=user or spec.user,
-        working_dir=working_dir or spec.working_dir,
-        ports=(),
-        restart=RestartPolicy(),
-        healthcheck=None,
-        post_start=(),
-        pre_stop=(),
-        networks={
-            network: attrs.evolve(
-                membership, aliases=(), ipv4_address=None, ipv6_address=None, mac_address=None
-            )
-            for network, membership in spec.networks.items()
-        },
-        labels=labels,
-        tty=tty,
-        stdin_open=stdin_open,
-    )
 
 
 def network_specs(stack: Stack) -> tuple[NetworkSpec, ...]:

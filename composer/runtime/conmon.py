@@ -35,6 +35,7 @@ class MonitorRequest:
     tag: str = ""
     has_terminal: bool = False
     has_stdin: bool = False
+    leaves_stdin_open: bool = False
     exit_command: tuple[str, ...] = ()
 
 
@@ -102,6 +103,8 @@ def _arguments(request: MonitorRequest) -> list[str]:
         arguments.append("--terminal")
     if request.has_stdin:
         arguments.append("--stdin")
+    if request.leaves_stdin_open:
+        arguments.append("--leave-stdin-open")
     if request.exit_command:
         arguments += ["--exit-command", request.exit_command[0]]
         for argument in request.exit_command[1:]:

@@ -55,6 +55,7 @@ from composer.runtime import (
     conmon,
     defaults,
     devices,
+    execution,
     logfiles,
     oci,
     placement,
@@ -151,6 +152,7 @@ class OciRuntime:
                         tag=_tag_of(request, policy),
                         has_terminal=request.spec.tty,
                         has_stdin=request.spec.stdin_open,
+                        leaves_stdin_open=request.spec.stdin_open and not request.spec.stdin_once,
                         exit_command=request.exit_command,
                     )
                 )
@@ -436,10 +438,14 @@ class OciRuntime:
 
     def execute(self, container_id: str, request: ExecRequest, *, seconds: float) -> ExecResult:
         """Run a process in the container, capture its output, kill it after ``seconds``."""
-        arguments = self.execute_arguments(container_id, request)
-        process_file = Path(_process_file(arguments))
+        described = self._described(container_id, request)
+        process_file = self._bundle(container_id) / f"exec-{os.getpid()}-{threading.get_ident()}.json"
         pid_file = process_file.with_suffix(".pid")
-        arguments = (*arguments[:-1], f"--pid-file={pid_file}", arguments[-1])
+        with _translated("cannot describe the process"):
+            process_file.write_text(json.dumps(described))
+        options = (f"--process={process_file}", f"--pid-file={pid_file}")
+        program = self._runtime_of(container_id).path
+        arguments = (program, f"--root={self._state}", "exec", *options, container_id)
         try:
             with self._executing_lock:
                 if container_id in self._ending:
@@ -466,8 +472,18 @@ class OciRuntime:
             for running in self._executing.pop(container_id, set()):
                 running.kill()
 
-    def execute_arguments(self, container_id: str, request: ExecRequest) -> tuple[str, ...]:
-        """The argv of the runtime's ``exec`` with a process file of ours (numeric user)."""
+    def execution(self, container_id: str, request: ExecRequest) -> execution.Command:
+        """A further process, to be run on the caller's streams."""
+        return execution.Command(
+            runtime=self._runtime_of(container_id).path,
+            root=self._state,
+            container_id=container_id,
+            described=self._described(container_id, request),
+            place=self._bundle(container_id),
+        )
+
+    def _described(self, container_id: str, request: ExecRequest) -> spec.Config:
+        """The OCI ``process``; raises ``OperationFailed`` when the container cannot take one."""
         bundle = self._bundle(container_id)
         identity = _read_identity(bundle / "identity")
         if identity is None or not process.is_alive(identity):
@@ -477,20 +493,7 @@ class OciRuntime:
             message = f"container {container_id[:12]} is paused"
             raise errors.OperationFailed(message, hint="`composer unpause` lets it go on.")
         config = json.loads((bundle / "config.json").read_bytes())
-        described = self._exec_process(identity.pid, config, request)
-        _sweep_process_files(bundle)
-        path = bundle / f"exec-{os.getpid()}-{threading.get_ident()}.json"
-        with _translated("cannot describe the process"):
-            path.write_text(json.dumps(described))
-        terminal = ("--tty",) if request.tty else ()
-        return (
-            self._runtime_of(container_id).path,
-            f"--root={self._state}",
-            "exec",
-            *terminal,
-            f"--process={path}",
-            container_id,
-        )
+        return self._exec_process(identity.pid, config, request)
 
     def _exec_process(self, pid: int, config: spec.Config, request: ExecRequest) -> spec.Config:
         first = config["process"]
@@ -516,6 +519,7 @@ class OciRuntime:
             environment=tuple(f"{name}={value}" for name, value in environment.items()),
             working_dir=request.working_dir or first["cwd"],
             user=user,
+            console=request.console,
             has_terminal=request.tty,
             capabilities=tuple(sorted(host_facts().capabilities)) if request.is_privileged else (),
         )
@@ -859,15 +863,3 @@ def _monitor_pid(bundle: Path) -> int:
         return int((bundle / "conmon.pid").read_text("ascii"))
     except (OSError, ValueError):
         return 0
-
-
-def _sweep_process_files(bundle: Path) -> None:
-    """Forget the process files of callers that became the process (``composer exec``) and ended."""
-    for path in bundle.glob("exec-*"):
-        pid = path.name.split("-")[1]
-        if pid.isdecimal() and process.identity_of(int(pid)) is None:
-            path.unlink(missing_ok=True)
-
-
-def _process_file(arguments: Sequence[str]) -> str:
-    return next(word.partition("=")[2] for word in arguments if word.startswith("--process="))

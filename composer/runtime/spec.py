@@ -177,13 +177,16 @@ def exec_process(
     user: User,
     has_terminal: bool,
     capabilities: tuple[str, ...] = (),
+    console: tuple[int, int] | None = None,
 ) -> Config:
     """The OCI ``process`` of a further program: bounds and labels of the first one, its own user.
 
-    ``capabilities`` are those of the first one where none are given.
+    ``capabilities`` are those of the first one where none are given; ``console`` is rows and columns.
     """
+    size = {} if console is None else {"consoleSize": {"height": console[0], "width": console[1]}}
     return {
         **first,
+        **size,
         "terminal": has_terminal,
         "user": _user(user),
         "args": list(argv),

@@ -6,13 +6,18 @@ The supervisor carries the plan out; ``--dry-run`` prints it and changes nothing
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING
 
 from composer import errors
+from composer.model.container import ContainerMount
 from composer.model.quantity import Duration
+from composer.model.stack import MountKind, PublishedPort
 from composer.planner import lifecycle, order, reconcile, teardown
 from composer.planner.choice import Choice
 from composer.planner.images import ImageOptions
+from composer.planner.oneoff import OneOff
+from composer.stackfile import mounts, ports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,6 +117,72 @@ def attached(arguments: Arguments, stack: Stack) -> tuple[str, ...]:
         services = tuple(sorted(order.with_dependencies(stack.services, services)))
     shown = named or tuple(name for name in services or stack.services if stack.services[name].attach)
     return tuple(name for name in shown if name not in texts(arguments, "no_attach"))
+
+
+def one_off(arguments: Arguments, name: str) -> OneOff:
+    """What ``run`` was asked for; raises ``UsageError`` for a port or mount that is none."""
+    command, entrypoint = arguments.get("command"), arguments.get("entrypoint")
+    source = arguments.get("source")
+    directory = str(source.get("directory") or "/") if isinstance(source, dict) else "/"
+    return OneOff(
+        name=name,
+        command=texts(arguments, "command") if isinstance(command, list) else None,
+        entrypoint=texts(arguments, "entrypoint") if isinstance(entrypoint, list) else None,
+        environment=_mapping(arguments.get("environment")),
+        labels=_mapping(arguments.get("labels")),
+        user=str(arguments["user"]) if arguments.get("user") else None,
+        working_dir=str(arguments["working_dir"]) if arguments.get("working_dir") else None,
+        tty=bool(arguments.get("tty")),
+        stdin_open=bool(arguments.get("stdin")),
+        ports=tuple(port for text in texts(arguments, "publish") for port in _ports(text)),
+        service_ports=bool(arguments.get("service_ports")),
+        mounts=tuple(_mount(text, directory) for text in texts(arguments, "volumes")),
+        use_aliases=bool(arguments.get("use_aliases")),
+        cap_add=texts(arguments, "cap_add"),
+        cap_drop=texts(arguments, "cap_drop"),
+    )
+
+
+def _mapping(value: object) -> dict[str, str]:
+    return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}
+
+
+def _ports(text: str) -> list[PublishedPort]:
+    try:
+        found = ports.parse(text)
+    except ValueError as error:
+        raise errors.UsageError(f"--publish {text}: {error}") from error
+    # Of a range of published ports for one port of the container, the first.
+    return [
+        PublishedPort(
+            target=port.target,
+            published=int(port.published.partition("-")[0] or 0),
+            host_ip=port.host_ip,
+            protocol=port.protocol,
+        )
+        for port in found
+    ]
+
+
+def _mount(text: str, directory: str) -> ContainerMount:
+    """A short form; paths start from the caller's directory."""
+    try:
+        short = mounts.parse(text)
+    except ValueError as error:
+        raise errors.UsageError(f"--volume {text}: {error}") from error
+    if short.ignored:
+        raise errors.UsageError(f"--volume {text}: unknown option {short.ignored[0]!r}")
+    source = short.source
+    if short.is_bind:
+        source = os.path.normpath(os.path.join(directory, os.path.expanduser(source)))
+    return ContainerMount(
+        kind=MountKind.BIND if short.is_bind else MountKind.VOLUME,
+        target=short.target,
+        source=source,
+        read_only=short.read_only,
+        nocopy=short.nocopy,
+        propagation=short.propagation,
+    )
 
 
 def choice_of(arguments: Arguments) -> Choice:

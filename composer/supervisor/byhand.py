@@ -75,7 +75,11 @@ class ByHand:
         stack = await trio.to_thread.run_sync(_stack_of, arguments)
 
         def adjust(spec: ContainerSpec) -> ContainerSpec:
-            spec = attrs.evolve(spec, auto_remove=bool(arguments.get("auto_remove")))
+            spec = attrs.evolve(
+                spec,
+                auto_remove=bool(arguments.get("auto_remove")),
+                stdin_once=spec.stdin_open and bool(arguments.get("stdin_once")),
+            )
             if not arguments.get("publish_all"):
                 return spec
             image = self._drivers.images.get(spec.image_id)

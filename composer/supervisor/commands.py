@@ -8,13 +8,11 @@ from __future__ import annotations
 import math
 import os
 import secrets
-from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
 from composer import errors
-from composer.planner import desired
 from composer.supervisor import asking, byhand, loading
 from composer.supervisor.asking import seconds, texts
 from composer.supervisor.control import Command, Ending, Request
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from composer.engine.drivers import Drivers
-    from composer.model.container import ContainerSpec
     from composer.model.stack import Stack
     from composer.supervisor.converge import Convergence
     from composer.supervisor.journal import Journal
@@ -62,6 +59,7 @@ class Commands:
             **{name: Command(handler=self._change) for name in asking.LIFECYCLE},
             "kill": Command(handler=self._kill),
             "ps": Command(handler=self._ps),
+            "attach": Command(handler=self._attach),
             "run": Command(handler=self._run),
             "run_start": Command(handler=self._run_start),
             "remove_one_off": Command(handler=self._remove_one_off),
@@ -132,6 +130,20 @@ class Commands:
         self._refuse_when_ending()
         return {"containers": await self._convergence.rows()}
 
+    async def _attach(self, request: Request) -> Answer:
+        """Where a running container's streams are to be had, and what they are."""
+        self._refuse_when_ending()
+        container_id = str(request.arguments.get("id"))
+        record = self._drivers.records.container(container_id)
+        if record is None or not self._watch.is_running(container_id):
+            message = f"container {record.spec.name if record else container_id[:12]} is not running"
+            raise errors.OperationFailed(message, hint="See `composer ps --all`.")
+        return {
+            "socket": str(self._drivers.runtime.attach_socket(container_id)),
+            "tty": record.spec.tty,
+            "stdin": record.spec.stdin_open,
+        }
+
     # ------------------------------------------------------------------ one-off containers
 
     async def _run(self, request: Request) -> Answer:
@@ -143,14 +155,10 @@ class Commands:
             message = f"no such service: {service}"
             raise errors.UsageError(message, hint=f"There are: {', '.join(stack.services) or 'none'}.")
         name = str(arguments.get("name") or f"{stack.name}-{service}-run-{secrets.token_hex(6)}")
-        spec_of = partial(_one_off_spec, stack, service, name, arguments)
+        wanted = asking.one_off(arguments, name)
+        options = asking.up_options({**arguments, "services": [], "no_deps": False})
         container_id = await self._convergence.prepare_one_off(
-            stack,
-            spec_of,
-            request.say,
-            no_deps=bool(arguments.get("no_deps")),
-            service=service,
-            images=asking.image_options(arguments),
+            stack, service, wanted, options, request.say, no_deps=bool(arguments.get("no_deps"))
         )
         return {
             "id": container_id,
@@ -226,24 +234,3 @@ class Commands:
     def _refuse_when_ending(self) -> None:
         if self.is_ending:
             raise Ending
-
-
-def _one_off_spec(
-    stack: Stack, service: str, name: str, arguments: Mapping[str, object], images: Mapping[str, str]
-) -> ContainerSpec:
-    environment = arguments.get("environment")
-    command, entrypoint = arguments.get("command"), arguments.get("entrypoint")
-    return desired.one_off_spec(
-        stack,
-        service,
-        1,
-        images,
-        command=tuple(str(word) for word in command) if isinstance(command, list) else None,
-        entrypoint=tuple(str(word) for word in entrypoint) if isinstance(entrypoint, list) else None,
-        environment={str(k): str(v) for k, v in environment.items()} if isinstance(environment, dict) else {},
-        user=str(arguments["user"]) if arguments.get("user") else None,
-        working_dir=str(arguments["working_dir"]) if arguments.get("working_dir") else None,
-        tty=bool(arguments.get("tty")),
-        stdin_open=bool(arguments.get("stdin")),
-        name=name,
-    )

@@ -21,7 +21,7 @@ from composer.host import process
 from composer.model import events, names
 from composer.model import plan as operations
 from composer.model.protocols import BuildRequest
-from composer.planner import builds, desired, heal, reconcile, teardown
+from composer.planner import builds, desired, heal, oneoff, reconcile, teardown
 from composer.supervisor import asking
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from composer.model.protocols import Interrupt
     from composer.model.stack import Stack
     from composer.planner.choice import Choice
-    from composer.planner.images import ImageOptions
     from composer.supervisor.loading import Loader
     from composer.supervisor.watch import Watch
 
@@ -371,27 +370,28 @@ class Convergence:
     async def prepare_one_off(
         self,
         stack: Stack,
-        spec_of: Callable[[Mapping[str, str]], object],
+        service: str,
+        wanted: oneoff.OneOff,
+        options: reconcile.UpOptions,
         say: EventSink,
         *,
         no_deps: bool,
-        service: str,
-        images: ImageOptions,
     ) -> str:
         """Bring up what the service needs, make its one-off container ready to start; returns its id."""
-        from composer.model.container import ContainerSpec
-
         async with self.lock:
             self.use(stack)
             self._drivers.records.remember_stack(stack.name, stack.directory, stack.files)
             needed = () if no_deps else tuple(sorted(stack.services[service].depends_on))
-            options = reconcile.UpOptions(services=needed, images=images)
+            options = attrs.evolve(options, services=needed)
             await self._settle(stack, _one_off_planner(stack, service), options, say)
             observed = await self._observe_for(stack)
-            spec = spec_of(observed.images)
-            assert isinstance(spec, ContainerSpec)
+            spec = oneoff.spec_of(stack, service, observed.images, wanted)
             container_id = await self._watch.create(spec, self._material)
-            await self._watch.prepare(container_id, self._material)
+            try:
+                await self._watch.prepare(container_id, self._material)
+            except errors.ComposerError:
+                await self._watch.remove(container_id, with_anonymous_volumes=True)
+                raise
             return container_id
 
     async def create_by_hand(

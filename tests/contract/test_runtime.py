@@ -188,13 +188,11 @@ def test_execute_gives_output_and_exit_code(subject: Subject) -> None:
     assert subject.runtime.state(container_id).is_running
 
 
-@pytest.mark.parametrize("ask", ["execute", "execute_arguments"])
-def test_execute_needs_a_running_container(subject: Subject, ask: str) -> None:
+def test_execute_needs_a_running_container(subject: Subject) -> None:
     container_id = subject.started("/bin/true")
     subject.exit_code(container_id)
-    named = {"seconds": 5} if ask == "execute" else {}
     with pytest.raises(errors.OperationFailed, match="not running"):
-        getattr(subject.runtime, ask)(container_id, ExecRequest(argv=("/bin/true",)), **named)
+        subject.runtime.execute(container_id, ExecRequest(argv=("/bin/true",)), seconds=5)
 
 
 def test_limits_change_in_place(subject: Subject) -> None:

@@ -193,10 +193,6 @@ class FakeRuntime:
         program = program_of(request.argv)
         return ExecResult(exit_code=program.exit_code, output=program.output)
 
-    def execute_arguments(self, container_id: str, request: ExecRequest) -> tuple[str, ...]:
-        self._running(container_id)
-        return ("fake-runtime", "exec", container_id, *request.argv)
-
     def run_step(self, request: StepRequest, say: Callable[[bytes], None], interrupt: Interrupt) -> int:
         self._called("run_step", request.id)
         program = program_of(request.argv)

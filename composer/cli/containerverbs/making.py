@@ -47,6 +47,7 @@ def made(session: Session, connection: Connection, options: argparse.Namespace) 
         "home": os.environ.get("HOME"),
         "publish_all": options.publish_all,
         "auto_remove": options.rm,
+        "stdin_once": not getattr(options, "detach", True),
     }
     try:
         if options.quiet:
