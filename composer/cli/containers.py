@@ -73,6 +73,18 @@ def check_services(rows: Iterable[Row], services: Sequence[str]) -> None:
         )
 
 
+def members(rows: Sequence[Row], service: str, index: int = 0, *, one_offs: bool = False) -> list[Row]:
+    """The containers of a service, running or not, by number; raises ``UsageError`` when there are none."""
+    check_services(rows, [service])
+    own = [row for row in rows if row["Service"] == service and (one_offs or not row.get("OneOff"))]
+    if index:
+        own = [row for row in own if str(row["Name"]).endswith(f"-{index}")]
+    if not own:
+        message = f"{service} has no container {index or ''}".rstrip()
+        raise errors.UsageError(message, hint="See `composer ps --all`.")
+    return sorted(own, key=_number)
+
+
 def running_container(rows: Iterable[Row], service: str, index: int) -> Row:
     """The container that ``exec`` means; ``index`` 0 is the first that runs."""
     members = [row for row in rows if row["Service"] == service and not row.get("OneOff")]

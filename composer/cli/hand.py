@@ -5,6 +5,7 @@ A word is a name, an id or the beginning of an id, of a container of any stack.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterable
 
@@ -67,24 +68,32 @@ class _Finished(Exception):
     """What was to be done while a container was held is done."""
 
 
-def while_held(session: Session, record: ContainerRecord, act: Callable[[], None]) -> None:
+def while_held(
+    session: Session, record: ContainerRecord, act: Callable[[], None], *, pauses: bool = False
+) -> None:
     """Do something while a container that does not run cannot be started or removed.
 
-    In a mount namespace of this process's own, which ``act`` may mount in.
+    In a mount namespace of this process's own, which ``act`` may mount in.  With ``pauses`` a container
+    that runs is frozen meanwhile; however this process ends, it goes on then.
     """
     from composer.host import mounts
 
+    broken: list[OSError] = []
+
     def on_event(event: Json) -> None:
         if event.get("type") == "held":
-            act()
+            try:
+                act()
+            except (BrokenPipeError, ConnectionResetError) as error:
+                broken.append(error)  # of our output; the connection's own mean that the supervisor died
             raise _Finished
 
     with session.connect_to(record.spec.stack) as connection:
         mounts.enter_private_namespace()
-        try:
-            connection.call("container_hold", {"id": record.id}, on_event)
-        except _Finished:
-            return
+        with contextlib.suppress(_Finished):
+            connection.call("container_hold", {"id": record.id, "pause": pauses}, on_event)
+    if broken:
+        raise broken[0]
 
 
 def each(session: Session, words: Iterable[str], act: Callable[[str], object]) -> int:

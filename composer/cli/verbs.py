@@ -5,6 +5,7 @@ from __future__ import annotations
 VERBS = {
     "attach": "Join the terminal or the streams of a service",
     "build": "Build the images of services",
+    "commit": "Make an image of a container",
     "config": "Check the stack file and show it in canonical form",
     "container": "Work with single containers: run, ls, inspect, stop, rm, cp, ...",
     "cp": "Copy files between a container and this host",
@@ -12,6 +13,7 @@ VERBS = {
     "down": "Stop and remove containers and networks",
     "events": "Stream container events",
     "exec": "Run a command in a running container",
+    "export": "Write a container's file tree as a tar",
     "graph": "Show the stack's resources and what needs what",
     "image": "Work with images: list, inspect, tag, save, load, import, remove",
     "images": "List the images that the stack's containers use",

@@ -68,6 +68,20 @@ def without_mounts(drivers: Drivers, record: ContainerRecord) -> Iterator[int]:
         place.rmdir()
 
 
+@contextmanager
+def of_image(drivers: Drivers, record: ContainerRecord) -> Iterator[int]:
+    """A descriptor of what the container began with: its image's layers, nothing of its own."""
+    image = drivers.images.get(record.spec.image_id)
+    place = _scratch(drivers, record)
+    try:
+        mounts.mount_overlay(place, drivers.images.layer_paths(image), None, None)
+        with _opened(place) as root:
+            yield root
+    finally:
+        mounts.unmount(place)
+        place.rmdir()
+
+
 def _root_of(identity: ProcessIdentity, record: ContainerRecord) -> int:
     try:
         root = os.open(f"/proc/{identity.pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

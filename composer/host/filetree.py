@@ -23,7 +23,9 @@ from composer import errors
 from composer.host import descriptor
 
 CHUNK = 1 << 20
-_KEPT_XATTRS = ("security.capability", "user.")
+KEPT_XATTRS = ("security.capability", "user.")
+"""Beginnings of the names of extended attributes that mean something elsewhere, too."""
+
 _INSIDE = descriptor.RESOLVE_BENEATH | descriptor.RESOLVE_NO_SYMLINKS
 _PREFIX = ".composer-copy-"
 
@@ -58,17 +60,18 @@ class Entry:
 # --------------------------------------------------------------------------- reading
 
 
-def walk(opened: int, *, name: str = "") -> Iterator[Entry]:
+def walk(opened: int, *, name: str = "", xattrs: tuple[str, ...] = KEPT_XATTRS) -> Iterator[Entry]:
     """The entry behind a descriptor (``O_PATH``), called ``name``, and everything below it.
 
     Sorted, parents first.  What vanishes or changes its kind meanwhile is left out; sockets are.
+    ``xattrs`` begin the names of the extended attributes that are read.
     """
     seen: dict[tuple[int, int], str] = {}
     pending = [("", name)]
     while pending:
         below, path = pending.pop()
         try:
-            entry, names = _described(opened, below, path, seen)
+            entry, names = _described(opened, below, path, seen, xattrs)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ELOOP, errno.EXDEV, errno.ENOTDIR) and below:
                 continue
@@ -83,7 +86,7 @@ def walk(opened: int, *, name: str = "") -> Iterator[Entry]:
 
 
 def _described(
-    opened: int, below: str, path: str, seen: dict[tuple[int, int], str]
+    opened: int, below: str, path: str, seen: dict[tuple[int, int], str], wanted: tuple[str, ...]
 ) -> tuple[Entry | None, list[str]]:
     """An entry and the names in it, from one opening of it."""
     own = (
@@ -109,7 +112,7 @@ def _described(
         if kind == stat.S_IFDIR:
             readable = _reopened(own, os.O_RDONLY | os.O_DIRECTORY)
             try:
-                return attrs.evolve(entry, xattrs=_xattrs(readable)), os.listdir(readable)
+                return attrs.evolve(entry, xattrs=_xattrs(readable, wanted)), os.listdir(readable)
             finally:
                 os.close(readable)
         if kind != stat.S_IFREG:
@@ -120,7 +123,7 @@ def _described(
         seen[key] = path
         readable = _reopened(own, os.O_RDONLY)
         try:
-            xattrs = _xattrs(readable)
+            xattrs = _xattrs(readable, wanted)
         finally:
             os.close(readable)
         size = status.st_size
@@ -173,12 +176,12 @@ class _Exactly:
         return data
 
 
-def _xattrs(readable: int) -> dict[str, bytes]:
+def _xattrs(readable: int, wanted: tuple[str, ...]) -> dict[str, bytes]:
     try:
         names = os.listxattr(readable)
     except OSError:
         return {}
-    return {name: os.getxattr(readable, name) for name in sorted(names) if name.startswith(_KEPT_XATTRS)}
+    return {name: os.getxattr(readable, name) for name in sorted(names) if name.startswith(wanted)}
 
 
 # --------------------------------------------------------------------------- writing

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 Answer = dict[str, object]
 
+_HELD: Answer = {"v": VERSION, "type": "held"}
+
 PREFIX = "container_"
 """Begins the name of every command of this module."""
 
@@ -167,13 +169,32 @@ class ByHand:
         return {}
 
     async def _hold(self, request: Request) -> Answer:
-        """Say ``held`` and, if the container does not run, keep it so until the client goes away."""
+        """Say ``held`` and, if the container does not run, keep it so until the client goes away.
+
+        With ``pause`` one that runs is frozen for that long, unless it was already.
+        """
         record = self._complete(request)
         async with self._watch.held(record.id) as has_process:
-            request.say({"v": VERSION, "type": "held"})
-            if not has_process:
-                await trio.sleep_forever()
+            if has_process and request.arguments.get("pause"):
+                await self._while_paused(record.id, request)
+            else:
+                request.say(_HELD)
+                if not has_process:
+                    await trio.sleep_forever()
         return {}
+
+    async def _while_paused(self, container_id: str, request: Request) -> None:
+        state = self._drivers.runtime.state(container_id)
+        is_ours = state.is_running and not state.is_paused
+        if is_ours:
+            await self._watch.pause(container_id)
+        try:
+            request.say(_HELD)
+            await trio.sleep_forever()
+        finally:
+            if is_ours:
+                with trio.CancelScope(shield=True):
+                    await self._watch.unpause(container_id)
 
     async def _rename(self, request: Request) -> Answer:
         record = self._record(request)

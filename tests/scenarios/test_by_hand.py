@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -312,3 +313,89 @@ def test_a_volume_in_use_is_kept(store: Store, call: Call) -> None:
     )
     _ok(call("rm", "user"))
     assert _ok(store.call("volume", "rm", "precious")) == "precious\n"
+
+
+CHANGING = "mkdir /new; echo hi >/new/f; rm /bin/wget; ln -s /etc/passwd /new/l; chmod 750 /home; touch /done; sleep 600"
+
+
+@pytest.mark.parametrize("is_running", [True, False])
+def test_diff_export_and_commit(store: Store, call: Call, tmp_path: Path, is_running: bool) -> None:
+    name = f"changed-{is_running}".lower()
+    _ok(call("run", "-d", "--name", name, "-e", "K=v", "-v", "/vol", "busybox", "sh", "-c", CHANGING))
+    eventually(lambda: "A /done" in _ok(call("diff", name)))
+    if not is_running:
+        _ok(call("stop", "-t", "0", name))
+    assert _ok(call("diff", name)).splitlines() == [
+        "C /bin", "D /bin/wget", "A /done", "C /home", "A /new", "A /new/f", "A /new/l", "A /vol",
+    ]  # fmt: skip
+
+    _ok(call("export", "-o", str(tmp_path / "tar"), name))
+    with tarfile.open(tmp_path / "tar") as archive:
+        names = archive.getnames()
+        assert "new/f" in names
+        assert "bin/sh" in names
+        assert "bin/wget" not in names
+        assert not [one for one in names if one.startswith("proc/")]
+
+    tag = f"mine:{name}"
+    identity = _ok(
+        call("commit", "-a", "me", "-m", "note", "-c", 'CMD ["sh", "-c", "cat /new/f; echo $K"]', name, tag)
+    ).strip()
+    if is_running:
+        assert _field(call, name, "{{.State.Status}}") == "running"
+    try:
+        assert _ok(call("run", "--rm", tag)) == "hi\nv\n"
+        assert call("run", "--rm", tag, "test", "-e", "/bin/wget").returncode == 1
+        assert _ok(call("run", "--rm", tag, "stat", "-c", "%a", "/", "/home")) == "755\n750\n"
+        (image,) = json.loads(_ok(store.call("image", "inspect", tag)))
+        assert image["Id"] == identity
+        assert image["Author"] == "me"
+        assert len(image["RootFS"]["Layers"]) == 2
+    finally:
+        store.call("image", "rm", "-f", tag)
+    assert call("commit", "-c", "RUN true", name, "mine:no").returncode == 1
+    assert list((store.run / "views").iterdir()) == []
+
+
+def test_a_commit_that_is_killed_lets_the_container_go_on(store: Store, call: Call) -> None:
+    _ok(
+        call(
+            "run",
+            "-d",
+            "--name",
+            "frozen",
+            "busybox",
+            "sh",
+            "-c",
+            "dd if=/dev/zero of=/big bs=1M count=200; touch /done; sleep 600",
+        )
+    )
+    eventually(lambda: "A /done" in _ok(call("diff", "frozen")), within=30)
+    committing = subprocess.Popen(
+        [str(COMPOSER), "container", "commit", "frozen", "mine:never"], env=store.environment
+    )
+    eventually(
+        lambda: _field(call, "frozen", "{{.State.Status}}") == "paused" or committing.poll() is not None
+    )
+    committing.kill()
+    committing.wait()
+    assert eventually(lambda: _field(call, "frozen", "{{.State.Status}}") == "running")
+    store.call("image", "rm", "-f", "mine:never")
+
+
+def test_commit_and_export_of_a_service(store: Store, tmp_path: Path) -> None:
+    stack = store.stack(
+        "commit", "services: {web: {image: busybox, command: sleep 600, stop_grace_period: 0s, scale: 2}}\n"
+    )
+    stack.ok("up", "-d")
+    stack.ok("exec", "-T", "--index", "2", "web", "touch", "/second")
+    stack.ok("export", "--index", "2", "-o", str(tmp_path / "tar"), "web")
+    with tarfile.open(tmp_path / "tar") as archive:
+        assert "second" in archive.getnames()
+    stack.ok("commit", "--index", "2", "web", "mine:service")
+    try:
+        (image,) = json.loads(_ok(store.call("image", "inspect", "mine:service")))
+        assert image["Config"]["Cmd"] == ["sleep", "600"]
+        assert len(image["RootFS"]["Layers"]) == 2
+    finally:
+        store.call("image", "rm", "-f", "mine:service")

@@ -18,8 +18,11 @@ composer container ls -a --filter status=exited
 composer container inspect -f '{{.State.Status}}' web"""
 
 VERBS = {
+    "commit": ("commit", "Make an image of a container"),
     "cp": ("cp", "Copy files between a container and this host"),
     "create": ("create", "Make a container from an image; nothing runs yet"),
+    "diff": ("diff", "Show what a container changed of its image's files"),
+    "export": ("export", "Write a container's file tree as a tar"),
     "inspect": ("inspect", "Show everything known of containers"),
     "kill": ("kill", "Signal containers (SIGKILL unless told otherwise)"),
     "ls": ("ls", "List containers of every stack"),

@@ -9,7 +9,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from composer.cli.containers import Row
     from composer.cli.session import Session
 
 EXAMPLES = """composer cp web:/etc/nginx/nginx.conf .
@@ -33,22 +32,11 @@ def execute(session: Session, options: argparse.Namespace) -> int:
         raise errors.UsageError("--all is for copying into containers")
     if options.all and options.source == "-":
         raise errors.UsageError("--all cannot be used with standard input, which can be read once")
-    rows = members(session.rows(), service, options.index, everything=options.all)
+    rows = containers.members(session.rows(), service, options.index, one_offs=options.all)
+    rows = rows if options.all else rows[:1]
     label = {str(row["ID"]): str(row["Name"]) for row in rows}
     return hand.each(
         session,
         label,
         lambda identity: copying.copy(session, hand.find(session, identity), options, label[identity]),
     )
-
-
-def members(rows: list[Row], service: str, index: int, *, everything: bool) -> list[Row]:
-    """The containers that are meant, running or not; raises ``UsageError`` when there are none."""
-    containers.check_services(rows, [service])
-    own = [row for row in rows if row["Service"] == service and (everything or not row.get("OneOff"))]
-    if index:
-        own = [row for row in own if str(row["Name"]).endswith(f"-{index}")]
-    if not own:
-        message = f"{service} has no container {index or ''}".rstrip()
-        raise errors.UsageError(message, hint="See `composer ps --all`.")
-    return own if everything else own[:1]

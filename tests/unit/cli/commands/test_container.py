@@ -34,7 +34,7 @@ def test_examples_parse(verb: str) -> None:
 
     module = importlib.import_module(f"composer.cli.containerverbs.{container.VERBS[verb][0]}")
     for line in module.EXAMPLES.splitlines():
-        words = shlex.split(line.rpartition(" | ")[2])
+        words = shlex.split(next(part for part in line.split(" | ") if part.startswith("composer")))
         assert words[:2] == ["composer", "container"]
         parser = arguments.Parser(prog="x", description="x", conflicts="resolve")
         module.add_options(parser)
