@@ -15,7 +15,7 @@ import attrs
 from composer import errors
 from composer.engine import localmounts, peers
 from composer.engine.volumes import mounts_with_image_volumes
-from composer.host import descriptor
+from composer.host import descriptor, durable
 from composer.model import localvolume
 from composer.model.container import ContainerMount, ContainerSpec, VolumeSpec
 from composer.model.protocols import BindMount
@@ -179,7 +179,7 @@ def _bind_source(container: str, source: str, *, create: bool) -> Path:
         message = f"{container}: bind source {source} does not exist"
         raise errors.OperationFailed(message, hint="Make it, or leave create_host_path out.")
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        durable.make_directory(path, 0o755)
     except OSError as error:
         message = f"{container}: cannot make bind source {source}: {error}"
         raise errors.RuntimeFailure(message) from error

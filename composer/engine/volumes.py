@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer import errors
-from composer.host import mounts, process
+from composer.host import durable, mounts, process
 from composer.model import names
 from composer.model.container import ContainerMount, ObservedVolume, VolumeSpec
 from composer.model.stack import MountKind
@@ -57,7 +57,7 @@ class Volumes:
         try:
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._directory(spec.name).mkdir(mode=0o711, exist_ok=True)
-            self.path(spec.name).mkdir(mode=0o755, exist_ok=True)
+            durable.make_directory(self.path(spec.name), 0o755)
         except OSError as error:
             message = f"cannot make volume {spec.name}: {error}"
             raise errors.RuntimeFailure(message) from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from pathlib import Path
 
 from composer import errors
@@ -55,6 +56,26 @@ def publish_directory(staged: Path, path: Path) -> None:
     except OSError as error:
         message = f"cannot publish {path}: {error.strerror}"
         raise errors.RuntimeFailure(message) from error
+
+
+def make_directory(path: Path, mode: int) -> None:
+    """Make a directory, and those above it that are missing, with just this mode; raises ``OSError``.
+
+    Our umask is 077, and a umask is the whole process's: it cannot be lifted for one thread.  What exists
+    is left as it is.
+    """
+    if path.is_dir():
+        return
+    make_directory(path.parent, mode)
+    staged = path.with_name(f"{_PREFIX}{os.getpid()}-{threading.get_ident()}-{path.name}")
+    staged.mkdir()
+    try:
+        staged.chmod(mode)
+        staged.rename(path)
+    except OSError:
+        staged.rmdir()
+        if not path.is_dir():
+            raise
 
 
 def sync_directory(path: Path) -> None:

@@ -780,6 +780,10 @@ def _write_network_files(bundle: Path, request: ContainerRequest, hostname: str)
     hosts = [
         "127.0.0.1\tlocalhost",
         "::1\tlocalhost ip6-localhost ip6-loopback",
+        "fe00::0\tip6-localnet",
+        "ff00::0\tip6-mcastprefix",
+        "ff02::1\tip6-allnodes",
+        "ff02::2\tip6-allrouters",
         *(f"{address}\t{name}" for address, name in request.hosts),
     ]
     resolver = [f"nameserver {address}" for address in request.name_servers]
