@@ -61,6 +61,7 @@ class Ended:
 class _Naming(TypedDict):
     """The part of a ``ContainerRequest`` that makes ``/etc/hosts`` and ``/etc/resolv.conf``."""
 
+    hostname: str
     hosts: tuple[tuple[str, str], ...]
     name_servers: tuple[str, ...]
     search_domains: tuple[str, ...]
@@ -182,7 +183,7 @@ class Containers:
                     network_namespace=namespace.path if shared.has_own_network else shared.network,
                     namespaces=shared.namespaces,
                     exit_command=self._exit_command(spec.stack),
-                    **self._naming(container_id, spec, endpoints),
+                    **self._naming(record, endpoints),
                 )
             )
         except BaseException:
@@ -207,9 +208,17 @@ class Containers:
         )
         return namespace, endpoints
 
-    def _naming(self, container_id: str, spec: ContainerSpec, endpoints: tuple[Endpoint, ...]) -> _Naming:
-        """``/etc/hosts`` and ``/etc/resolv.conf``: composer's own entries, then the stack's."""
-        own = spec.hostname or container_id[:12]
+    def _naming(self, record: ContainerRecord, endpoints: tuple[Endpoint, ...]) -> _Naming:
+        """``/etc/hosts`` and ``/etc/resolv.conf``: composer's own entries, then the stack's.
+
+        Who shares a network has the same as whose it is, his host name included.
+        """
+        whose = peers.named_as(self._drivers, record)
+        spec = whose.spec
+        if whose is not record:
+            listed = self._drivers.network.endpoints(spec.stack)
+            endpoints = tuple(endpoint for endpoint in listed if endpoint.container_id == whose.id)
+        own = spec.hostname or whose.id[:12]
         full = f"{own}.{spec.domainname} {own}" if spec.domainname else own
         own_addresses = [one for endpoint in endpoints for one in (endpoint.address, endpoint.address6)]
         hosts = [(address, full) for address in own_addresses if address]
@@ -220,6 +229,7 @@ class Containers:
             if not any(option.startswith("ndots:") for option in options):
                 options = ("ndots:0", *options)
             return {
+                "hostname": own if whose is not record else "",
                 "hosts": tuple(hosts),
                 "name_servers": (NAME_SERVER,),
                 "search_domains": spec.resolver.search,
@@ -227,6 +237,7 @@ class Containers:
             }
         settings = resolvconf.of_host()
         return {
+            "hostname": own if whose is not record else "",
             "hosts": tuple(hosts),
             "name_servers": spec.resolver.servers or settings.servers,
             "search_domains": spec.resolver.search or settings.search,

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from composer import errors
 from composer.model.container import ContainerSpec
 
+_LONGEST_CHAIN = 16
+"""Of containers that share the network of one that shares the network of another."""
+
 if TYPE_CHECKING:
     from composer.engine.drivers import Drivers
     from composer.engine.records import ContainerRecord
@@ -23,11 +26,31 @@ def candidates(drivers: Drivers, spec: ContainerSpec, kind: str, name: str) -> t
     return drivers.records.containers_named(name)
 
 
+def named_as(drivers: Drivers, record: ContainerRecord) -> ContainerRecord:
+    """Whose host name, hosts and resolver a container has: his whose network it shares, else its own."""
+    for _ in range(_LONGEST_CHAIN):
+        kind, _, name = record.spec.namespaces.network.partition(":")
+        if kind not in ("service", "container") or not name:
+            break
+        peer = next(
+            (one for one in candidates(drivers, record.spec, kind, name) if _pid_of(drivers, one)), None
+        )
+        if peer is None:
+            break
+        record = peer
+    return record
+
+
+def _pid_of(drivers: Drivers, record: ContainerRecord) -> int:
+    state = drivers.runtime.state(record.id)
+    return state.init.pid if state.is_running and state.init is not None else 0
+
+
 def first_process_of(drivers: Drivers, spec: ContainerSpec, kind: str, name: str) -> int:
     """The first process of a running one; raises ``OperationFailed`` when none runs."""
     for record in candidates(drivers, spec, kind, name):
-        state = drivers.runtime.state(record.id)
-        if state.is_running and state.init is not None:
-            return state.init.pid
+        pid = _pid_of(drivers, record)
+        if pid:
+            return pid
     message = f"{spec.name}: {kind} {name}, whose namespace it shares, does not run"
     raise errors.OperationFailed(message, hint=f"Start {name} first.")

@@ -257,8 +257,8 @@ class ContainerRequest:
     ``spec``); ``network_namespace`` is a path the runtime can open (``/proc/PID/fd/N``), "" for the
     runtime to make an empty one, ``None`` for the host's; ``namespaces`` says of other kinds (``pid``,
     ``ipc``, ``uts``, ``cgroup``) whose they are, where not the container's own: a path, or ``host``;
-    ``hosts`` are lines for ``/etc/hosts``, ``name_servers`` go to
-    ``/etc/resolv.conf``.
+    ``hostname`` is another container's where the network is, "" for its own; ``hosts`` are lines
+    for ``/etc/hosts``, ``name_servers`` go to ``/etc/resolv.conf``.
     """
 
     id: str
@@ -271,6 +271,7 @@ class ContainerRequest:
     binds: tuple[BindMount, ...] = ()
     network_namespace: str | None = ""
     namespaces: Mapping[str, str] = attrs.field(factory=dict)
+    hostname: str = ""
     hosts: tuple[tuple[str, str], ...] = ()
     name_servers: tuple[str, ...] = ()
     search_domains: tuple[str, ...] = ()

@@ -178,7 +178,8 @@ class OciRuntime:
     def _config(self, request: ContainerRequest, bundle: Path, staged: dict[str, Path]) -> spec.Config:
         container, image = request.spec, request.image
         has_host_network = request.network_namespace is None
-        hostname = container.hostname or (os.uname().nodename if has_host_network else request.id[:12])
+        own_name = container.hostname or (os.uname().nodename if has_host_network else request.id[:12])
+        hostname = request.hostname or own_name
         edits = cdi.edits_for(container)
         root = os.open(bundle / "rootfs", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
