@@ -7,6 +7,7 @@ and checked afterwards, so that they cannot reach another process.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -26,6 +27,9 @@ ENVIRONMENT = {
 }
 """All that our tools get of an environment: nothing of a user's or a stack's reaches them."""
 
+_PR_SET_DUMPABLE = 4
+_ENVIRONMENT_BEGIN = 47
+"""``env_start`` of proc_pid_stat(5), counted as ``_STATE`` is; ``env_end`` follows."""
 _STATE, _START_TIME = 0, 19
 """Positions after the closing parenthesis of the command in ``/proc/PID/stat``."""
 
@@ -181,6 +185,22 @@ def _command(pid: int) -> str:
             return file.read().strip()
     except OSError:
         return ""
+
+
+def keep_to_ourselves() -> None:
+    """For a process that secrets pass through: no core dumps, and no environment for others to read.
+
+    A forked process shows the environment of whoever ran the command in ``/proc/PID/environ`` for as long
+    as it lives, and secrets may come from there.  ``os.environ`` is a copy and stays; ``getenv(3)`` finds
+    nothing more.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    with open("/proc/self/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    begin, end = int(fields[_ENVIRONMENT_BEGIN]), int(fields[_ENVIRONMENT_BEGIN + 1])
+    if 0 < begin < end:  # both are 0 for who may not know
+        ctypes.memset(begin, 0, end - begin)
 
 
 class StopFlag:

@@ -47,7 +47,6 @@ REAP_PAUSE = 0.02
 JOURNAL_INTERVAL = 0.1
 """Seconds within which an event reaches the journal on disk."""
 
-_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -164,7 +163,9 @@ def _child(paths: Paths, stack: str, seed: tuple[LoadRequest, Loaded] | None, re
 
 
 def _detach(directory: Path, report: int) -> None:
-    """Leave the caller's session, terminal, directory and descriptors behind."""
+    """Leave the caller's session, terminal, directory, environment and descriptors behind."""
+    from composer.host import process
+
     os.setsid()
     os.chdir("/")
     os.umask(0o077)
@@ -179,9 +180,8 @@ def _detach(directory: Path, report: int) -> None:
     os.closerange(3, report)
     os.closerange(report + 1, 65536)
     sys.stdout = sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # secrets pass through us: no core dumps (core(5))
+    process.keep_to_ourselves()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _lock(directory: Path) -> int | None:

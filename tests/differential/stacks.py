@@ -75,7 +75,7 @@ CASES: dict[str, Case] = {
     "stdin": Case("stdin_open: true", "ls -l /proc/1/fd/0 | sed 's/.*-> //; s/[0-9]//g'"),
     "exec-environment": Case("environment: {A: 1}", "echo $$A; pwd; echo $$HOME"),
     # how it ends
-    "exit-code": Case("command: sh -c 'echo out; echo err >&2; exit 3'"),
+    "exit-code": Case("command: sh -c 'echo out; sleep 0.3; echo err >&2; exit 3'"),
     "exit-by-signal": Case("command: sh -c 'kill -9 $$$$'"),
     "exit-by-term": Case("command: sh -c 'kill -15 $$$$; sleep 1; echo survived as 1'"),
     "log-unended": Case("command: printf 'no newline'",
