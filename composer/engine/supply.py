@@ -71,10 +71,13 @@ class ImageSupply:
     ) -> Image:
         """Fetch an image whatever is there; raises ``RegistryError`` and its kinds, ``ImageError``."""
         report = report or _silence
-        wanted = _platform(platform)
+        wanted = _platform(platform or self._environment.get("DOCKER_DEFAULT_PLATFORM", ""))
         asked = reference.parse(name)
         with self._store.lease():
             try:
+                current = self._still_current(name, wanted or platforms.this_host(), interrupt)
+                if current is not None:
+                    return current
                 arrived = self.registry.pull(
                     name, self._store.blobs, platform=wanted, report=report, interrupt=interrupt
                 )
@@ -88,6 +91,27 @@ class ImageSupply:
             if asked != arrived.name and not asked.digest:
                 self._store.tag(name, image.id)  # what it was asked for as, too: an alias is not known again
         return self._store.get(image.id)
+
+    def _still_current(self, name: str, wanted: Platform, interrupt: Interrupt | None) -> Image | None:
+        """The image of the store, if the registry says that the name stands for it; its age begins anew.
+
+        That is asked without fetching the manifest, which registries count against a limit.
+        """
+        found = self._store.find(name)
+        if found is None or reference.parse(name).digest:
+            return None
+        if (wanted.os, wanted.architecture) != (found.os, found.architecture):
+            return None
+        try:
+            digest = self.registry.digest_of(name, interrupt=interrupt)
+        except errors.RegistryUnreachable:
+            raise
+        except errors.RegistryError:
+            return None  # asking for the manifest itself says what is wrong, if anything is
+        if not any(one.endswith(f"@{digest}") for one in found.digests):
+            return None
+        self._store.tag(name, found.id)
+        return self._store.get(found.id)
 
     def push(self, name: str, *, report: Report | None = None, interrupt: Interrupt | None = None) -> str:
         """Send an image of the store under its name; returns the manifest's digest."""

@@ -19,7 +19,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ import attrs
 from composer import errors
 from composer.host import durable
 from composer.model import reference
+from composer.registry.registriesconf import AUTH_FILES
 
 HUB_KEY = "https://index.docker.io/v1/"
 """Docker's name for Docker Hub in its files and helpers."""
@@ -75,21 +76,37 @@ class Credentials:
 
 
 class Keyring:
-    """The credentials that the user of an environment has."""
+    """The credentials that the user of an environment has.
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    ``helpers`` says which helpers ``registries.conf`` names (``credential-helpers``): they are asked in
+    their order, before and after the files as it says.
+    """
+
+    def __init__(
+        self, environment: Mapping[str, str], helpers: Callable[[], Sequence[str]] = lambda: ()
+    ) -> None:
         self._environment = environment
+        self._helpers = helpers
 
     # ------------------------------------------------------------------ find
 
     def find(self, registry: str, repository: str = "") -> Credentials | None:
         """The credentials for a repository; raises ``RegistryError`` for an unusable file or helper."""
+        for helper in self._helpers() or (AUTH_FILES,):
+            if helper == AUTH_FILES:
+                found = self._in_files(registry, repository)
+            else:
+                found = self._ask(helper, _key_of(registry))
+            if found is not None:
+                return found
+        return None
+
+    def _in_files(self, registry: str, repository: str) -> Credentials | None:
         for file in self._files():
             document = _read(file)
-            if document is not None:
-                found = self._in(document, file, registry, repository)
-                if found is not None:
-                    return found
+            found = None if document is None else self._in(document, file, registry, repository)
+            if found is not None:
+                return found
         return None
 
     def _files(self) -> list[Path]:

@@ -18,6 +18,9 @@ from composer import errors
 
 SYSTEM = Path("/etc/containers")
 
+AUTH_FILES = "containers-auth.json"
+"""Among ``credential-helpers``: the files of credentials."""
+
 ENFORCING, PERMISSIVE, DISABLED = "enforcing", "permissive", "disabled"
 _MODES = (ENFORCING, PERMISSIVE, DISABLED)
 _PULLS = ("all", "digest-only", "tag-only")
@@ -45,12 +48,17 @@ class Rule:
 
 @attrs.frozen(kw_only=True)
 class RegistriesConf:
-    """Everything the files say; ``search`` are registries for names without one."""
+    """Everything the files say; ``search`` are registries for names without one.
+
+    ``helpers`` are credential helpers in the order they are asked, ``AUTH_FILES`` standing for the files of
+    credentials; empty means those alone.
+    """
 
     rules: tuple[Rule, ...] = ()
     search: tuple[str, ...] = ()
     mode: str = PERMISSIVE
     aliases: Mapping[str, str] = attrs.field(factory=dict)
+    helpers: tuple[str, ...] = ()
 
 
 def load(environment: Mapping[str, str], *, system: Path = SYSTEM) -> RegistriesConf:
@@ -98,11 +106,13 @@ def _merged(conf: RegistriesConf, document: Mapping[str, Any]) -> RegistriesConf
         raise ValueError(message)
     aliases = {**conf.aliases, **{str(k): str(v) for k, v in document.get("aliases", {}).items()}}
     search = document.get("unqualified-search-registries")
+    helpers = document.get("credential-helpers")
     return RegistriesConf(
         rules=tuple(rules.values()),
         search=conf.search if search is None else tuple(str(name) for name in search),
         mode=mode,
         aliases={name: target for name, target in aliases.items() if target},
+        helpers=conf.helpers if helpers is None else tuple(str(name) for name in helpers),
     )
 
 

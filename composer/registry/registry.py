@@ -51,7 +51,7 @@ class Registry:
     def __init__(self, environment: Mapping[str, str], patience: Patience | None = None) -> None:
         self._environment = dict(environment)
         self._patience = patience or Patience()
-        self._keyring = Keyring(self._environment)
+        self._keyring = Keyring(self._environment, lambda: self.conf.helpers)
         agent = f"composer/{composer.__version__}"
         self._transport = Transport(self._environment, self._patience, agent=agent)
         self._lock = threading.Lock()
@@ -164,7 +164,8 @@ class Registry:
         client = self._client(endpoint, credentials=credentials)
         client.check()
         if client.identity:
-            credentials = attrs.evolve(credentials, identity=client.identity)
+            # The token stands for the password, which need not be kept then.
+            credentials = attrs.evolve(credentials, identity=client.identity, password="")
         return self._keyring.keep(registry, credentials)
 
     def logout(self, registry: str) -> bool:

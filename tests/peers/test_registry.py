@@ -14,7 +14,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from tests.peers.engines import Engine
+from tests.peers.engines import Docker, Engine, Podman
 from tests.peers.registry import Registry
 
 pytestmark = [pytest.mark.root, pytest.mark.peer]
@@ -94,7 +94,9 @@ def test_pushed_and_pulled_again(homes: tuple[Home, Home], registry: Registry, s
     assert puller.ids() == pusher.ids()
     # Again: nothing has to be sent and nothing fetched.
     assert "Already present" in pusher.ok("image", "push", name)
-    assert "Already present" in puller.ok("image", "pull", name)
+    assert "Status: Image is up to date" in puller.ok("image", "pull", name)
+    puller.ok("image", "rm", name)
+    assert "Status: Downloaded newer image" in puller.ok("image", "pull", name)
     assert puller.ok("image", "pull", "-q", name) == f"{name}\n"
 
 
@@ -193,3 +195,45 @@ services:
     assert f"{image}@{digest}" in locked.read_text()
     merged = json.loads(pusher.ok("-f", "compose.yaml", "-f", str(locked), "config", "--format", "json"))
     assert merged["services"]["app"]["image"] == f"{image}@{digest}"
+
+
+def test_docker_and_podman_run_what_composer_pushed(
+    homes: tuple[Home, Home], shared_registry: Registry, docker: Docker, podman: Podman
+) -> None:
+    pusher, puller = homes
+    name = f"{shared_registry.host}/everywhere:1"
+    (pusher.root / "registries.conf").write_text(
+        f'[[registry]]\nlocation = "{shared_registry.host}"\ninsecure = true\n'
+    )
+    dockerfile = "FROM busybox\nENV GREETING=hello\nRUN echo there > /who\n"
+    service = {"image": name, "build": {"context": ".", "dockerfile_inline": dockerfile}}
+    (pusher.root / "compose.yaml").write_text(f"name: everywhere\nservices: {json.dumps({'a': service})}\n")
+    pusher.ok("build")
+    refused = puller.call("image", "pull", name)
+    assert refused.returncode == 18, "http beyond the loopback has to be allowed"
+    assert "does not speak TLS" in refused.stderr
+    pusher.ok("push")
+    identity = pusher.ok("image", "inspect", "-f", "{{.Id}}", name).strip().removeprefix("sha256:")
+    for engine in (docker, podman):
+        engine.ok("pull", name)
+        said = engine.ok("run", "--rm", name, "sh", "-c", "echo $GREETING $(cat /who)")
+        assert said == b"hello there\n"
+        assert str(engine.inspect(name)["Id"]).removeprefix("sha256:") == identity
+
+
+def test_composer_pulls_what_docker_and_podman_pushed(
+    homes: tuple[Home, Home], shared_registry: Registry, docker: Docker, podman: Podman
+) -> None:
+    pusher, puller = homes
+    archive = pusher.root / "image.tar"
+    pusher.ok("image", "save", "-o", str(archive), "busybox")
+    (puller.root / "registries.conf").write_text(
+        f'[[registry]]\nlocation = "{shared_registry.host}"\ninsecure = true\n'
+    )
+    for engine, name in ((docker, "docker"), (podman, "podman")):
+        target = f"{shared_registry.host}/from-{name}:1"
+        engine.ok("load", "-i", str(archive))
+        engine.ok("tag", "busybox", target)
+        engine.ok("push", target)
+        puller.ok("image", "pull", target)
+        assert puller.layers(target) == pusher.layers("busybox")

@@ -33,13 +33,18 @@ def execute(session: Session, options: argparse.Namespace) -> int:
 
     supply = session.drivers().supply
     digests: dict[str, str] = {}
+    statuses: dict[str, str] = {}
+    store = session.drivers().images
 
     def pull(name: str) -> transfers.Job:
         def call(report: Report, interrupt: Interrupt) -> None:
+            former = store.find(name)
             image = supply.pull(name, platform=options.platform, report=report, interrupt=interrupt)
             repository = str(reference.parse(name)).partition("@")[0].rpartition(":")[0]
             known = [one.partition("@")[2] for one in image.digests if one.startswith(f"{repository}@")]
             digests[name] = known[-1] if known else image.id
+            is_same = former is not None and former.id == image.id
+            statuses[name] = "Image is up to date" if is_same else "Downloaded newer image"
 
         return transfers.Job("pull", name, call)
 
@@ -54,6 +59,7 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     for name, digest in digests.items():
         if not options.quiet:
             session.say(f"Digest: {digest}")
+            session.say(f"Status: {statuses[name]} for {name}")
         session.say(str(reference.parse(name)))
     transfers.raise_first(jobs)
     return 0

@@ -207,3 +207,19 @@ def test_a_helper_keeps_and_erases(tmp_path: Path, helper: Path) -> None:
     assert keyring(tmp_path).find("q.io") == Credentials(username="ann", password="s3cret")
     assert keyring(tmp_path).forget("q.io")
     assert keyring(tmp_path).find("q.io") is None
+
+
+def test_the_helpers_of_registries_conf_come_in_their_order(tmp_path: Path, helper: Path) -> None:
+    write(tmp_path / ".docker/config.json", {"auths": {"q.io": auth("file", "x"), "r.io": auth("file", "x")}})
+    write(helper / "q.io", {"ServerURL": "q.io", "Username": "helper", "Secret": "s3cret"})
+    environment = {"HOME": str(tmp_path), "PATH": f"{helper}:/usr/bin:/bin"}
+
+    def user_by(registry: str, *helpers: str) -> str:
+        found = Keyring(environment, lambda: helpers).find(registry)
+        return found.username if found else ""
+
+    assert user_by("q.io", "test", "containers-auth.json") == "helper"
+    assert user_by("q.io", "containers-auth.json", "test") == "file"
+    assert user_by("r.io", "test", "containers-auth.json") == "file"
+    assert user_by("r.io", "test") == ""
+    assert user_by("q.io") == "file"

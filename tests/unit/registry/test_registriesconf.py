@@ -55,6 +55,7 @@ def test_everything_a_table_can_say(tmp_path: Path) -> None:
         search=("one.org", "docker.io"),
         mode="enforcing",
         aliases={"fedora": "registry.fedoraproject.org/fedora"},
+        helpers=("containers-auth.json",),
         rules=(
             Rule(
                 prefix="docker.io",
