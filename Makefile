@@ -26,8 +26,11 @@ bench: ## against Docker Compose and podman-compose, into docs/performance.md
 	$(PYTHON) tests/benchmarks/loading.py
 	$(PYTHON) tests/benchmarks/bench.py
 
-faults: setup ## kill -9 at 100 random moments of up and down
+faults: setup ## kill -9 at random moments: 100 of up and down, 50 of pull, load and build; 100 power cuts
+	@.ci/setup --peers
 	$(PYTHON) tests/faults/kill_sweep.py --rounds 100
+	$(PYTHON) tests/faults/image_kill_sweep.py --rounds 50
+	$(PYTHON) tests/faults/power_cuts.py --cuts 100
 
 clean:
 	rm -rf .venv .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -11,6 +11,7 @@ composer is refused, untouched.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -133,6 +134,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         """Open, creating and migrating where needed; raises ``StoreDamaged``."""
         self._lock = threading.RLock()
+        self._path = path
         self._depth = 0
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -204,6 +206,23 @@ class Database:
         with self._lock:
             found: sqlite3.Row | None = self._connection.execute(query, tuple(parameters)).fetchone()
             return found
+
+    def sync(self) -> None:
+        """Put every commit on disk: for those that allow something to be deleted that they named.
+
+        With ``synchronous=NORMAL`` a commit may be lost by a power cut; the deletion after it must not
+        be what remains.
+        """
+        with self._lock:
+            for suffix in ("-wal", ""):
+                try:
+                    descriptor = os.open(f"{self._path}{suffix}", os.O_RDONLY | os.O_CLOEXEC)
+                except FileNotFoundError:
+                    continue
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
 
     def close(self) -> None:
         """Close the connection."""

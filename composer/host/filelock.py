@@ -48,7 +48,7 @@ def hold(
 
 @contextmanager
 def hold_if_free(path: Path) -> Iterator[bool]:
-    """Hold the lock exclusively if nobody has it; yields whether it is held."""
+    """Hold the lock exclusively if nobody has it; yields whether the file of that name is held."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -57,9 +57,17 @@ def hold_if_free(path: Path) -> Iterator[bool]:
         except BlockingIOError:
             yield False
         else:
-            yield True
+            yield _is_at(descriptor, path)
     finally:
         os.close(descriptor)
+
+
+def sweep(directory: Path) -> None:
+    """Remove the files of locks that vanish and that killed holders left."""
+    for path in directory.iterdir() if directory.is_dir() else ():
+        with hold_if_free(path) as is_held:
+            if is_held:
+                path.unlink(missing_ok=True)
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

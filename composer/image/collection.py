@@ -124,6 +124,8 @@ def _sizes(db: sqlite3.Connection, layers: Collection[str]) -> dict[str, int]:
 
 
 def _delete(store: Store, layers: list[str], blobs: list[str], freed: int) -> Collected:
+    if layers or blobs:
+        store.database.sync()
     for layer in layers:
         store.layers.delete(layer)
     freed += sum(store.blobs.delete(blob) for blob in blobs)

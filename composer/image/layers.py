@@ -3,7 +3,7 @@
 ::
 
     <data>/layers/<hex of diffID>/          ready: complete, on disk, never changed again
-    <data>/layers/staging/<pid>-<name>/     being made by process <pid>; swept when that is dead
+    <data>/layers/staging/<pid>.<start>-…/  being made by that process; swept when it is dead
     <data>/layers/making/<hex of diffID>    locked while a process unpacks that layer; others wait
     <data>/layers/lock                      exclusive while publishing, sweeping or deleting
     <data>/layers/lease                     shared while a pull, build or load gathers what it will need
@@ -15,13 +15,14 @@ while anyone holds the lease: what a running build or pull found here stays here
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from composer.host import durable, filelock
+from composer.host import durable, filelock, process
 from composer.model import manifest
 
 _counter = itertools.count(1)
@@ -40,9 +41,15 @@ class Layers:
         """The store's lock file."""
         return self._root / "lock"
 
-    def lease(self) -> contextlib.AbstractContextManager[None]:
-        """Keep everything that is here until the block ends; a killed holder's lease ends with it."""
-        return filelock.hold(self._root / "lease", shared=True)
+    @contextlib.contextmanager
+    def lease(self) -> Iterator[None]:
+        """Keep everything that is here until the block ends; a killed holder's lease ends with it.
+
+        What killed holders left half made goes first.
+        """
+        self.sweep()
+        with filelock.hold(self._root / "lease", shared=True):
+            yield
 
     def if_unleased(self) -> contextlib.AbstractContextManager[bool]:
         """Keep leases out if there are none; yields whether there are none, so that one may delete."""
@@ -75,7 +82,7 @@ class Layers:
         """A fresh staging directory of this process."""
         self._staging.mkdir(mode=0o700, parents=True, exist_ok=True)
         safe = "".join(c if c.isalnum() or c in "._" else "_" for c in name)[:64]
-        path = self._staging / f"{os.getpid()}-{next(_counter)}-{safe}"
+        path = self._staging / f"{_maker(os.getpid())}-{next(_counter)}-{safe}"
         path.mkdir(mode=0o711)
         return path
 
@@ -99,15 +106,27 @@ class Layers:
         shutil.rmtree(doomed, ignore_errors=True)
 
     def sweep(self) -> None:
-        """Delete the staging directories of dead processes."""
+        """Delete the staging directories and the locks of dead processes."""
+        filelock.sweep(self._root / "making")
         if not self._staging.is_dir():
             return
-        dead = [
-            entry
-            for entry in self._staging.iterdir()
-            if not Path(f"/proc/{entry.name.partition('-')[0]}").exists()
-        ]
+        dead = [entry for entry in self._staging.iterdir() if not _is_maker_alive(entry.name)]
         if dead:
             with filelock.hold(self.lock_path()):
                 for entry in dead:
                     shutil.rmtree(entry, ignore_errors=True)
+
+
+@functools.cache
+def _maker(pid: int) -> str:
+    """How staging directories name a process; asked for by pid, because a forked child is another."""
+    identity = process.identity_of(pid)
+    return f"{pid}.{identity.start_time if identity else 0}"
+
+
+def _is_maker_alive(name: str) -> bool:
+    """Whether the very process that a staging directory is named for still lives; never a later one."""
+    maker = name.partition("-")[0]
+    pid = maker.partition(".")[0]
+    identity = process.identity_of(int(pid)) if pid.isdecimal() else None
+    return identity is not None and f"{pid}.{identity.start_time}" == maker

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from composer import errors
+from composer.host import process
 from composer.image import bootstrap, importer, pack, unpack
 from composer.image.store import Store
 from composer.model import reference
@@ -108,11 +109,19 @@ def test_a_tag_moves_and_removal_keeps_what_is_used(store: Store) -> None:
 
 
 def test_staging_of_dead_processes_is_swept(store: Store, tmp_path: Path) -> None:
-    dead = tmp_path / "data/layers/staging/999999999-1-x"
-    dead.mkdir(parents=True)
+    me = process.identity_of(os.getpid())
+    assert me is not None
+    staging = tmp_path / "data/layers/staging"
+    dead = [staging / "999999999.1-1-x", staging / f"{me.pid}.{me.start_time - 1}-1-x", staging / "odd"]
+    alive = staging / f"{me.pid}.{me.start_time}-99-x"
+    for directory in (*dead, alive):
+        directory.mkdir(parents=True)
     mine = store.staging("mine")
-    assert not dead.exists()
-    assert mine.is_dir()
+    assert sorted(staging.iterdir()) == sorted([alive, mine])
+    for directory in dead:
+        directory.mkdir()
+    with store.lease():
+        assert sorted(staging.iterdir()) == sorted([alive, mine])
 
 
 @pytest.mark.root
