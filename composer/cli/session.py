@@ -267,7 +267,7 @@ class Session:
         if self._drivers is None:
             from composer.engine.drivers import open_drivers
 
-            self._drivers = open_drivers(self.paths)
+            self._drivers = open_drivers(self.paths, is_lazy=True)
             self._databases.append(self._drivers.database)
         return self._drivers
 

@@ -37,9 +37,9 @@ from composer.model.protocols import (
     ImageSource,
     ImageStore,
     Interrupt,
-    Network,
-    Runtime,
+    StepNetwork,
     StepReport,
+    StepRuntime,
 )
 
 _NETWORKS = ("default", "none", "host")
@@ -54,8 +54,8 @@ class DockerfileBuilder:
     def __init__(
         self,
         images: ImageStore,
-        runtime: Runtime,
-        network: Network,
+        runtime: StepRuntime,
+        network: StepNetwork,
         *,
         overlay: Overlay | None = None,
         source: ImageSource | None = None,

@@ -94,8 +94,9 @@ class Origins:
     def _settled(self, name: str) -> Image:
         if self._source is None or reference.looks_like_id(name):
             return self._images.get(name)
+        found = None if self._pulls else self._images.find(name)
         policy = pulling.ALWAYS if self._pulls else pulling.MISSING
-        return self._source.ensure(name, policy, interrupt=self._stop)
+        return found or self._source.ensure(name, policy, interrupt=self._stop)
 
 
 def _normalised(name: str) -> str:

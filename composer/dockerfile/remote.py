@@ -27,11 +27,15 @@ import attrs
 
 from composer.dockerfile import git
 from composer.dockerfile.stop import Stop
-from composer.host import durable, fetch, filelock
+from composer.host import durable, filelock
 from composer.model.protocols import BuildRequest, ImageStore, Interrupt
 
 LARGEST_DOWNLOAD = 1 << 36
 """Bytes."""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from composer.host import fetch
 
 _CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")
 _COMMIT = re.compile(r"[0-9a-f]{4,64}")
@@ -39,7 +43,7 @@ _UNNAMED = "__unnamed__"
 _MODE = 0o600
 _DEFAULT_AGENT = "default"
 
-Fetch = Callable[[str, IO[bytes], Interrupt, str], fetch.Fetched]
+Fetch = Callable[[str, IO[bytes], Interrupt, str], "fetch.Fetched"]
 """URL, where to write, interrupt, known etag."""
 
 
@@ -58,7 +62,9 @@ def is_remote(source: str) -> bool:
 
 
 def over_http(url: str, sink: IO[bytes], interrupt: Interrupt, etag: str) -> fetch.Fetched:
-    """``Fetch`` by ``host.fetch``."""
+    """``Fetch`` by ``host.fetch``, whose import costs more than a build that fetches nothing."""
+    from composer.host import fetch
+
     return fetch.fetch(url, sink, largest=LARGEST_DOWNLOAD, interrupt=interrupt, etag=etag)
 
 

@@ -22,9 +22,9 @@ from composer.model.protocols import (
     BuildRequest,
     Interrupt,
     MaterialFile,
-    Network,
-    Runtime,
+    StepNetwork,
     StepRequest,
+    StepRuntime,
 )
 
 _RESOLVER_FILES = (resolvconf.PATH, "/run/systemd/resolve/resolv.conf")
@@ -57,7 +57,7 @@ class Commands:
     """Runs the commands of one build."""
 
     def __init__(
-        self, runtime: Runtime, network: Network, interrupt: Interrupt, wanted: BuildRequest
+        self, runtime: StepRuntime, network: StepNetwork, interrupt: Interrupt, wanted: BuildRequest
     ) -> None:
         self._runtime = runtime
         self._network = network

@@ -331,7 +331,14 @@ class ExecResult:
     output: bytes
 
 
-class Runtime(Protocol):
+class StepRuntime(Protocol):
+    """What a build asks of the runtime."""
+
+    def run_step(self, request: StepRequest, say: Callable[[bytes], None], interrupt: Interrupt) -> int:
+        """Run one build step (RUN) to its end in a prepared root; returns its exit code."""
+
+
+class Runtime(StepRuntime, Protocol):
     """Containers: overlay root, OCI runtime, conmon."""
 
     def write_files(self, container_id: str, files: Sequence[MaterialFile]) -> None:
@@ -375,9 +382,6 @@ class Runtime(Protocol):
 
     def execute(self, container_id: str, request: ExecRequest, *, seconds: float) -> ExecResult:
         """Run a process in the container and capture its output (health probes)."""
-
-    def run_step(self, request: StepRequest, say: Callable[[bytes], None], interrupt: Interrupt) -> int:
-        """Run one build step (RUN) to its end in a prepared root; returns its exit code."""
 
 
 @attrs.frozen(kw_only=True)
@@ -465,7 +469,14 @@ class BuildNamespace(NamespaceHandle, Protocol):
         """The host's address as seen from inside."""
 
 
-class Network(Protocol):
+class StepNetwork(Protocol):
+    """What a build asks of the network."""
+
+    def build_namespace(self) -> BuildNamespace:
+        """A namespace with a way out for RUN steps; ``close`` removes everything of it."""
+
+
+class Network(StepNetwork, Protocol):
     """Bridges, links, addresses, published ports and firewall rules."""
 
     def create(self, spec: NetworkSpec) -> NetworkState:
@@ -534,6 +545,3 @@ class Network(Protocol):
 
     def published(self, container_id: str) -> tuple[PublishedPort, ...]:
         """The container's published ports with the host ports chosen."""
-
-    def build_namespace(self) -> BuildNamespace:
-        """A namespace with a way out for RUN steps; ``close`` removes everything of it."""
