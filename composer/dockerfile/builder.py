@@ -78,9 +78,11 @@ class DockerfileBuilder:
         interrupt: Interrupt,
         *,
         report: Callable[[StepReport], None] | None = None,
+        keep: Callable[[str, tuple[str, ...]], None] | None = None,
     ) -> Image:
         """Build, tag and return; ``say`` receives progress and output lines, ``report`` the same as values.
 
+        ``keep`` is told of every step its content key and what it gave.
         Raises ``BuildError`` (with the output's tail), ``ImageNotFound``, ``Interrupted``.
         """
         _check(request)
@@ -126,6 +128,7 @@ class DockerfileBuilder:
                 remotes=remotes,
                 commands=commands,
                 cache_mounts=self._cache_mounts,
+                keep=keep,
             )
             done = _perform(kit, dockerfile, plan)
             _warn_of_unused_arguments(kit, dockerfile)

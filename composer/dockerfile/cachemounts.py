@@ -85,25 +85,28 @@ class CacheMounts:
         found = []
         for place in self._places():
             with _free(place) as is_free:
-                identity = (place.parent / "id").read_text(errors="replace")
-                record = CacheRecord(
-                    id=identity, size=_size_of(place), used=place.stat().st_mtime, is_in_use=not is_free
-                )
-            found.append(record)
+                found.append(_record_of(place, is_in_use=not is_free))
         return sorted(found, key=lambda record: record.used)
 
-    def prune(self, *, older_than: float | None = None) -> int:
-        """Delete caches that nobody uses (last used before ``older_than``); returns the bytes freed."""
-        freed = 0
+    def prune(self, *, older_than: float | None = None) -> list[CacheRecord]:
+        """Delete caches that nobody uses (last used before ``older_than``); returns what was deleted."""
+        gone = []
         for place in self._places():
             with _free(place) as is_free:
-                if is_free and (older_than is None or place.stat().st_mtime < older_than):
-                    freed += _size_of(place)
+                record = _record_of(place, is_in_use=not is_free)
+                is_wanted = older_than is None or record.used < older_than
+                if is_free and is_wanted and (place / "tree").exists():
                     shutil.rmtree(place / "tree", ignore_errors=True)
-        return freed
+                    gone.append(record)
+        return gone
 
     def _places(self) -> Iterator[Path]:
         yield from sorted(path.parent for path in self._root.glob("*/*/lock"))
+
+
+def _record_of(place: Path, *, is_in_use: bool) -> CacheRecord:
+    identity = (place.parent / "id").read_text(errors="replace")
+    return CacheRecord(id=identity, size=_size_of(place), used=place.stat().st_mtime, is_in_use=is_in_use)
 
 
 def _make(lock: int, kind: int, tree: Path, fill: Callable[[Path], None], stop: Stop) -> None:

@@ -47,6 +47,7 @@ class Kit:
     remotes: Remotes
     commands: Commands
     cache_mounts: CacheMounts
+    keep: Callable[[str, tuple[str, ...]], None] | None = None
     made: dict[str, tuple[str, ...]] = attrs.field(factory=dict)
     """What steps of this build gave, by key: a build without cache still does nothing twice."""
 
@@ -79,12 +80,18 @@ class Kit:
     def remembered(self, key: str, *, is_fresh: bool = False) -> tuple[str, ...] | None:
         """What a step with this key gave."""
         found = self.made.get(key)
-        return found if found is not None or is_fresh else self.images.cached(key)
+        if found is None and not is_fresh:
+            found = self.images.cached(key)
+        if found is not None and self.keep is not None:
+            self.keep(key, found)
+        return found
 
     def remember(self, key: str, layers: tuple[str, ...]) -> None:
         """Let later steps and builds find what a step gave."""
         self.made[key] = layers
         self.images.remember(key, layers)
+        if self.keep is not None:
+            self.keep(key, layers)
 
     def _perform(self, below: tuple[str, ...], key: str, perform: Perform) -> tuple[str, ...]:
         name = step_name()

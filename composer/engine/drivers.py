@@ -65,9 +65,10 @@ class Drivers:
     def builder(self) -> Builder:
         """The Dockerfile builder; its 50 ms of import are for those who build."""
         from composer.dockerfile.builder import DockerfileBuilder
+        from composer.engine.buildcache import CachingBuilder
 
         late = _Late(self)
-        return DockerfileBuilder(self.images, late, late, source=late)
+        return CachingBuilder(DockerfileBuilder(self.images, late, late, source=late), self)
 
 
 class _Late:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 
 import attrs
@@ -54,3 +55,14 @@ class Build:
     isolation: str | None = None
     provenance: str | None = None
     sbom: str | None = None
+
+
+def cache_place(text: str, directory: str) -> str:
+    """An entry of ``cache_from`` or ``cache_to`` with the path of a local one made absolute."""
+    if not text.startswith("type=local") and ",type=local" not in text:
+        return text
+    words = []
+    for word in text.split(","):
+        key, _, value = word.partition("=")
+        words.append(f"{key}={posixpath.join(directory, value)}" if key in {"src", "dest"} else word)
+    return ",".join(words)

@@ -137,9 +137,11 @@ class Builder(Protocol):
         interrupt: Interrupt,
         *,
         report: Callable[[StepReport], None] | None = None,
+        keep: Callable[[str, tuple[str, ...]], None] | None = None,
     ) -> Image:
         """Build, tag and return; ``say`` receives progress and output lines, ``report`` the same as values.
 
+        ``keep`` is told of every step its content key and the layer (or nothing) that it gave.
         Raises ``BuildError`` (with the output's tail), ``ImageNotFound``, ``Interrupted``.
         """
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from composer import errors
 from composer.model import platforms, reference
+from composer.model.build import cache_place
 from composer.model.protocols import BuildRequest
 from composer.planner import desired
 
@@ -87,8 +88,8 @@ def request_of(stack: Stack, service: Service, *, agent: str = "", epoch: int | 
         secrets=_secrets(stack, service, build),
         ssh={name: path or agent for name, path in build.ssh.items()},
         entitlements=frozenset(entitlements),
-        cache_from=build.cache_from,
-        cache_to=build.cache_to,
+        cache_from=tuple(cache_place(text, stack.directory) for text in build.cache_from),
+        cache_to=tuple(cache_place(text, stack.directory) for text in build.cache_to),
         epoch=epoch,
     )
 

@@ -56,7 +56,7 @@ ROWS: tuple[Row, ...] = (
         _SERVICE,
         """
         build.additional_contexts: directories, git, URLs of archives, docker-image and service
-        build.cache_from build.cache_to: local directories; other kinds are said to have no effect
+        build.cache_from build.cache_to: local, registry and inline; others are warned about
         build.context: directories, git repositories and URLs of archives
         build.entitlements: network.host and security.insecure
         build.extra_hosts build.labels build.network build.no_cache build.pull build.secrets

@@ -128,6 +128,7 @@ def request_of(options: argparse.Namespace, context: Path | str, inline: str | N
     """The build that the flags ask for; raises ``UsageError``."""
     from composer.engine import builds
     from composer.model import reference
+    from composer.model.build import cache_place
     from composer.model.protocols import BuildRequest
 
     _, epoch = builds.environment_of_caller()
@@ -153,8 +154,8 @@ def request_of(options: argparse.Namespace, context: Path | str, inline: str | N
         secrets=buildflags.secrets(options.secret),
         ssh=buildflags.agents(options.ssh),
         entitlements=frozenset(entitlements),
-        cache_from=tuple(options.cache_from),
-        cache_to=tuple(options.cache_to),
+        cache_from=tuple(cache_place(text, os.getcwd()) for text in options.cache_from),
+        cache_to=tuple(cache_place(text, os.getcwd()) for text in options.cache_to),
         epoch=epoch,
     )
 

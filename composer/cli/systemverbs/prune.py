@@ -139,10 +139,17 @@ def _volumes(drivers: Drivers, wanted: Filters) -> tuple[list[str], int]:
 
 
 def _cache(drivers: Drivers, wanted: Filters) -> tuple[list[str], int]:
-    """The build cache, and layers that only it had."""
+    """The build cache, layers that only it had, and cache mounts (which know when they were last used)."""
+    from composer.dockerfile.cachemounts import CacheMounts
     from composer.image import collection
 
+    if wanted.of("label"):
+        return [], 0  # nothing of builds has labels
+    mounts = CacheMounts(drivers.images.build_state).prune(older_than=wanted.moment("until", time.time()))
+    lines = [f"cache mount {one.id}" for one in mounts]
+    freed = sum(one.size for one in mounts)
     if wanted:
-        return [], 0  # build steps have neither labels nor an age that means anything
+        return lines, freed  # build steps have no age that means anything
     collected = collection.collect(drivers.images, keeps_cache=False)
-    return [layer.removeprefix("sha256:") for layer in collected.layers], collected.freed
+    lines += [layer.removeprefix("sha256:") for layer in collected.layers]
+    return lines, freed + collected.freed

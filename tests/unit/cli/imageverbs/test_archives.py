@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from composer import errors
+from composer.cli import outputs
 from composer.cli.imageverbs import importing, load, save
 from composer.image.store import Store
 from tests import images
@@ -75,7 +76,7 @@ def test_files_that_are_not_there(argv: list[str], stage: Stage) -> None:
     with pytest.raises(errors.UsageError, match="cannot read /nowhere"):
         stage.run(importing, ["/nowhere.tar"])
     with pytest.raises(errors.UsageError, match="cannot write /nowhere/x"):
-        save._write_file("/nowhere/x.tar", lambda _sink: None)
+        outputs.write("/nowhere/x.tar", lambda _sink: None)
 
 
 @pytest.mark.root
