@@ -121,6 +121,41 @@ def attached(
     return code if isinstance(code, int) else errors.RuntimeFailure.exit_code
 
 
+def started(
+    session: Session,
+    connection: Connection,
+    container_id: str,
+    *,
+    takes_input: bool = True,
+    shows_output: bool = True,
+    shows_errors: bool = True,
+    proxies_signals: bool = True,
+    detach_keys: str | None = None,
+) -> int:
+    """Attach to a container by hand that does not run yet, start it, and stay until it ends or is left."""
+    made = connection.call("container_prepare", {"id": container_id})
+
+    def start() -> None:
+        connection.call("container_start", {"id": container_id})
+
+    code = attached(
+        session,
+        connection,
+        container_id,
+        socket=str(made["socket"]),
+        streams=streams(
+            takes_input=bool(made.get("stdin")) and takes_input,
+            shows_output=shows_output,
+            shows_errors=shows_errors,
+        ),
+        tty=bool(made.get("tty")),
+        proxies_signals=proxies_signals,
+        detach_keys=detach_keys,
+        on_ready=start,
+    )
+    return left(session) if code is None else code
+
+
 def not_run(session: Session, error: errors.RuntimeFailure) -> int:
     """The exit code where a container's program cannot be run (126) or is not there (127), as a shell's."""
     from composer.cli.main import show_error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import enum
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -311,6 +312,11 @@ def pair(flag: str, text: str) -> tuple[str, str]:
         message = f"{flag}: {text!r} is not KEY=VALUE"
         raise errors.UsageError(message)
     return key, value
+
+
+def variables(files: Iterable[str], given: Iterable[str]) -> dict[str, str]:
+    """What ``--env-file`` and ``--env`` set, as Docker reads them; a bare name takes our own value."""
+    return _variables(files, given, os.environ, "--env")
 
 
 def _variables(

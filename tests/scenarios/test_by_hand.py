@@ -399,3 +399,84 @@ def test_commit_and_export_of_a_service(store: Store, tmp_path: Path) -> None:
         assert len(image["RootFS"]["Layers"]) == 2
     finally:
         store.call("image", "rm", "-f", "mine:service")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "output"),
+    [
+        (("sh", "-c", "exit 9"), 9, b""),
+        (("no-such-program",), 127, b""),
+        (("/etc",), 126, b""),
+        (("echo", "-e", "not ours"), 0, b"not ours\n"),
+    ],
+)
+def test_exec(store: Store, call: Call, words: tuple[str, ...], code: int, output: bytes) -> None:
+    _ok(call("run", "-d", "--name", "execs", "busybox", "sleep", "600"))
+    done = _bytes(store, "exec", "execs", *words)
+    assert (done.returncode, done.stdout) == (code, output), done.stderr
+
+
+def _bytes(store: Store, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [str(COMPOSER), "container", *words],
+        input=stdin, capture_output=True, env=store.environment, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_exec_flags_and_start_attached(store: Store, call: Call, tmp_path: Path) -> None:
+    (tmp_path / "env").write_text("A=file\nB=file\n")
+    _ok(call("run", "-d", "--name", "execs", "busybox", "sleep", "600"))
+    shown = _ok(call("exec", "--env-file", str(tmp_path / "env"), "-e", "A=flag", "-u", "5", "-w", "/tmp", "execs",
+                     "sh", "-c", "echo $A $B; id -u; pwd"))  # fmt: skip
+    assert shown == "flag file\n5\n/tmp\n"
+    assert _bytes(store, "exec", "-i", "execs", "wc", "-c", stdin=b"x" * 70_000).stdout.split() == [b"70000"]
+    assert _bytes(store, "exec", "execs", "wc", "-c", stdin=b"not passed on").stdout.split() == [b"0"]
+    assert call("exec", "-it", "execs", "true").returncode == 1  # no terminal here
+
+    _ok(call("create", "-i", "--name", "reader", "busybox", "sh", "-c", "read line; echo got $line; exit 3"))
+    done = _bytes(store, "start", "-a", "-i", "reader", stdin=b"a line\n")
+    assert (done.returncode, done.stdout) == (3, b"got a line\n"), done.stderr
+    assert _ok(call("logs", "reader")) == "got a line\n"
+
+
+def test_logs(store: Store, call: Call) -> None:
+    script = (
+        "for i in 1 2 3; do echo out$i; done; echo err >&2; printf '\\033[31mred'; sleep 0.2; echo; exit 2"
+    )
+    assert _bytes(store, "run", "--name", "wordy", "busybox", "sh", "-c", script).returncode == 2
+    done = _bytes(store, "logs", "wordy")
+    assert (done.stdout, done.stderr) == (b"out1\nout2\nout3\n\x1b[31mred\n", b"err\n")
+    assert _bytes(store, "logs", "-f", "wordy").stdout == done.stdout
+    assert _bytes(store, "logs", "--since", "1h", "wordy").stdout == done.stdout
+    assert _bytes(store, "logs", "--until", "1h", "wordy").stdout == b""
+    stamped = _bytes(store, "logs", "-t", "wordy").stdout.decode().splitlines()
+    assert [line.partition(" ")[2] for line in stamped] == ["out1", "out2", "out3", "\x1b[31mred"]
+    assert len(_bytes(store, "logs", "-n", "1", "wordy").stdout.splitlines()) <= 1
+    assert call("logs", "--since", "soon", "wordy").returncode == 1
+    _ok(call("run", "-d", "--name", "mute", "--log-driver", "none", "busybox", "sleep", "60"))
+    assert "not kept" in call("logs", "mute").stderr
+
+
+def test_logs_are_followed(store: Store, call: Call) -> None:
+    _ok(
+        call(
+            "run",
+            "-d",
+            "-i",
+            "--name",
+            "ticking",
+            "busybox",
+            "sh",
+            "-c",
+            "mkfifo /go; while read x </go; do echo $x; [ $x = end ] && exit; done",
+        )
+    )
+    following = subprocess.Popen(
+        [str(COMPOSER), "container", "logs", "-f", "ticking"],
+        env=store.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for word in ("one", "two", "end"):
+        _ok(call("exec", "ticking", "sh", "-c", f"until [ -p /go ]; do sleep 0.05; done; echo {word} >/go"))
+    assert following.communicate(timeout=30)[0] == "one\ntwo\nend\n"

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import argparse
 
     from composer.cli.session import Session
+    from composer.supervisor.client import Connection
 
 EXAMPLES = """composer attach web
 composer attach --no-stdin --sig-proxy=false web
@@ -49,16 +50,23 @@ def attached_to(session: Session, container_id: str, options: argparse.Namespace
     if connection is None:
         raise errors.OperationFailed(f"the stack {session.stack_name()} is not up")
     with connection:
-        found = connection.call("attach", {"id": container_id})
-        takes_input = bool(found.get("stdin")) and not options.no_stdin
-        code = interactive.attached(
-            session,
-            connection,
-            container_id,
-            socket=str(found["socket"]),
-            streams=interactive.streams(takes_input=takes_input),
-            tty=bool(found.get("tty")),
-            proxies_signals=options.sig_proxy,
-            detach_keys=options.detach_keys,
-        )
+        return attached_through(session, connection, container_id, options)
+
+
+def attached_through(
+    session: Session, connection: Connection, container_id: str, options: argparse.Namespace
+) -> int:
+    """Attach to a running container of the stack that ``connection`` leads to."""
+    found = connection.call("attach", {"id": container_id})
+    takes_input = bool(found.get("stdin")) and not options.no_stdin
+    code = interactive.attached(
+        session,
+        connection,
+        container_id,
+        socket=str(found["socket"]),
+        streams=interactive.streams(takes_input=takes_input),
+        tty=bool(found.get("tty")),
+        proxies_signals=options.sig_proxy,
+        detach_keys=options.detach_keys,
+    )
     return interactive.left(session) if code is None else code

@@ -18,13 +18,16 @@ composer container ls -a --filter status=exited
 composer container inspect -f '{{.State.Status}}' web"""
 
 VERBS = {
+    "attach": ("attach", "Join the streams of a running container"),
     "commit": ("commit", "Make an image of a container"),
     "cp": ("cp", "Copy files between a container and this host"),
     "create": ("create", "Make a container from an image; nothing runs yet"),
     "diff": ("diff", "Show what a container changed of its image's files"),
+    "exec": ("exec", "Run a command in a running container"),
     "export": ("export", "Write a container's file tree as a tar"),
     "inspect": ("inspect", "Show everything known of containers"),
     "kill": ("kill", "Signal containers (SIGKILL unless told otherwise)"),
+    "logs": ("logs", "Show what a container wrote"),
     "ls": ("ls", "List containers of every stack"),
     "pause": ("pause", "Freeze the processes of containers"),
     "port": ("port", "Show where the ports of a container are published"),

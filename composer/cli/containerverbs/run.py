@@ -53,31 +53,20 @@ def execute(session: Session, options: argparse.Namespace) -> int:
 
 def _run(session: Session, connection: Connection, identity: str, options: argparse.Namespace) -> int:
     if options.detach:
-        _start(connection, identity)
+        connection.call("container_start", {"id": identity})
         session.say(identity)
         return 0
-    made = connection.call("container_prepare", {"id": identity})
     wanted = frozenset(options.attach or making.STREAMS)
-    code = interactive.attached(
+    return interactive.started(
         session,
         connection,
         identity,
-        socket=str(made["socket"]),
-        streams=interactive.streams(
-            takes_input=bool(made.get("stdin")) and "stdin" in wanted,
-            shows_output="stdout" in wanted,
-            shows_errors="stderr" in wanted,
-        ),
-        tty=bool(made.get("tty")),
+        takes_input="stdin" in wanted,
+        shows_output="stdout" in wanted,
+        shows_errors="stderr" in wanted,
         proxies_signals=options.sig_proxy,
         detach_keys=options.detach_keys,
-        on_ready=lambda: _start(connection, identity),
     )
-    return interactive.left(session) if code is None else code
-
-
-def _start(connection: Connection, identity: str) -> None:
-    connection.call("container_start", {"id": identity})
 
 
 def exit_code_of(error: errors.ComposerError) -> int:
