@@ -22,6 +22,7 @@ VERBS = {
     "logout": "Forget the credentials of a registry",
     "logs": "Show the output of containers",
     "ls": "List the stacks of this host",
+    "network": "Work with single networks: create, connect, ls, inspect, rm, prune",
     "pause": "Freeze the processes of containers",
     "plan": "Show what `up` would do, and why; changes nothing",
     "port": "Print where a published port answers",

@@ -202,9 +202,8 @@ class Containers:
         """A namespace of its own on the container's networks, or the one it shares."""
         if not shared.has_own_network:
             return shared, ()
-        names = [spec.name, container_id[:12]] + ([] if spec.one_off else [spec.service])
         namespace, endpoints, _ports = self._drivers.network.connect(
-            container_id, spec.memberships, names, spec.ports, stack=spec.stack
+            container_id, spec.memberships, names_of(container_id, spec), spec.ports, stack=spec.stack
         )
         return namespace, endpoints
 
@@ -344,6 +343,11 @@ class Containers:
     def wish(self, container_id: str, wish: Wish) -> None:
         """Record what is asked of a container before doing it."""
         self._drivers.records.set_wish(container_id, wish)
+
+
+def names_of(container_id: str, spec: ContainerSpec) -> list[str]:
+    """What DNS knows a container by on every network, the most telling name first."""
+    return [spec.name, container_id[:12]] + ([] if spec.one_off else [spec.service])
 
 
 def _address(address: str, endpoints: tuple[Endpoint, ...]) -> str:

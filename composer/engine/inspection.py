@@ -15,7 +15,7 @@ import attrs
 from composer import errors
 from composer.engine import observe, status
 from composer.engine.volumes import mounts_with_image_volumes
-from composer.model import moment
+from composer.model import moment, names
 from composer.model.container import Health
 from composer.model.image import ImageConfig
 from composer.model.stack import MountKind, PublishedPort, RestartKind
@@ -48,6 +48,8 @@ class Surroundings:
     """Name and path on the host of the volume at each target."""
     data: str = ""
     run: str = ""
+    key: str = ""
+    """What names the store (``host.paths``)."""
 
 
 @attrs.frozen(kw_only=True)
@@ -79,7 +81,8 @@ class Inspector:
         """One container as it is now."""
         drivers, stack = self._drivers, record.spec.stack
         if stack not in self._networks:
-            self._networks[stack] = drivers.network.observe(stack)
+            own, foreign = drivers.network.observe(stack), drivers.network.observe_foreign(stack)
+            self._networks[stack] = {**foreign, **own}
             self._endpoints[stack] = {}
             for endpoint in drivers.network.endpoints(stack):
                 members = self._endpoints[stack].setdefault(endpoint.container_id, {})
@@ -118,6 +121,7 @@ class Inspector:
             sources=sources,
             data=str(drivers.paths.container_data(record.id)),
             run=str(drivers.paths.container_run(record.id)),
+            key=drivers.paths.key,
         )
 
     def volumes(self) -> list[Document]:
@@ -439,17 +443,33 @@ def _endpoint(name: str, container: ObservedContainer, around: Surroundings) -> 
     state = around.networks.get(name)
     endpoint = around.endpoints.get(name)
     is_joined = container.is_running and endpoint is not None
-    given = {"IPv4Address": membership.ipv4_address} if membership.ipv4_address else None
+    asked = {"IPv4Address": membership.ipv4_address, "IPv6Address": membership.ipv6_address}
+    given = {key: address for key, address in asked.items() if address} or None
     return {
         "IPAMConfig": given,
-        "Links": None,
+        "Links": [f"{target}:{alias}" for alias, target in membership.links.items()] or None,
         "Aliases": list(membership.aliases) or None,
-        "NetworkID": name,
+        "NetworkID": names.network_id(name, around.key),
         "EndpointID": f"{container.id}-{endpoint.interface}" if is_joined and endpoint else "",
-        "Gateway": state.gateway if is_joined and state else "",
-        "IPAddress": endpoint.address if is_joined and endpoint else "",
-        "IPPrefixLen": int(state.subnet.rpartition("/")[2]) if is_joined and state else 0,
+        **_addresses(endpoint if is_joined else None, state),
+        "GwPriority": membership.gw_priority,
+        "DriverOpts": dict(membership.driver_opts) or None,
         "DNSNames": list(endpoint.names) if endpoint else None,
+    }
+
+
+def _addresses(endpoint: Endpoint | None, state: NetworkState | None) -> Document:
+    if endpoint is None or state is None:
+        empty = dict.fromkeys(("Gateway", "IPAddress", "IPv6Gateway", "GlobalIPv6Address", "MacAddress"), "")
+        return {**empty, "IPPrefixLen": 0, "GlobalIPv6PrefixLen": 0}
+    return {
+        "Gateway": state.gateway,
+        "IPAddress": endpoint.address,
+        "IPPrefixLen": int(state.subnet.rpartition("/")[2] or 0) if endpoint.address else 0,
+        "IPv6Gateway": state.gateway6,
+        "GlobalIPv6Address": endpoint.address6,
+        "GlobalIPv6PrefixLen": int(state.subnet6.rpartition("/")[2] or 0) if endpoint.address6 else 0,
+        "MacAddress": endpoint.mac,
     }
 
 

@@ -73,6 +73,11 @@ def short_hash(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:10]
 
 
+def network_id(network: str, root: str) -> str:
+    """The 64 hexadecimal digits that name a network; ``root`` is the store's key."""
+    return hashlib.sha256(f"composer/network/{root}/{network}".encode()).hexdigest()
+
+
 def bridge_name(network: str, root: str) -> str:
     """The bridge of a network; ``root`` is the state directory, so that two stores never collide."""
     return f"cpb{short_hash('bridge', root, network)}"

@@ -7,15 +7,19 @@ container itself (``watch``) puts requests about it in order.
 
 from __future__ import annotations
 
+import json
 import math
 import signal
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
 from composer import errors
-from composer.model import names
+from composer.engine import containers, sharing
+from composer.model import canonical, names
+from composer.model.container import NetworkMembership
 from composer.model.stack import PublishedPort, RestartKind
 from composer.supervisor.client import VERSION
 from composer.supervisor.control import Command, Request
@@ -64,6 +68,8 @@ class ByHand:
             "unpause": self._unpause,
             "rename": self._rename,
             "update": self._update,
+            "connect": self._connect,
+            "disconnect": self._disconnect,
         }
         table = {f"{PREFIX}{name}": Command(handler=handler) for name, handler in handlers.items()}
         return {**table, f"{PREFIX}hold": Command(handler=self._hold, ends_with_client=True)}
@@ -223,6 +229,61 @@ class ByHand:
         self._drivers.records.set_spec(record.id, spec)
         self._watch.use_spec(record.id, spec)
         return {"warnings": list(stack.warnings)}
+
+    async def _connect(self, request: Request) -> Answer:
+        """One more network; recorded when it is there: what was cut short is undone by the next start."""
+        record = self._complete(request)
+        network = str(request.arguments.get("network"))
+        spec = record.spec
+        if not sharing.has_own_network(spec.namespaces):
+            message = (
+                f"container {spec.name} has no network of its own (network_mode {spec.namespaces.network})"
+            )
+            raise errors.ConflictError(message)
+        if network in spec.memberships:
+            message = f"container {spec.name} is on network {network} already"
+            raise errors.ConflictError(message)
+        membership = canonical.from_json(
+            NetworkMembership, json.dumps(request.arguments.get("membership") or {})
+        )
+        state = self._drivers.runtime.state(record.id)
+        if state.is_running and state.init is not None:
+            attach = partial(
+                self._drivers.network.attach,
+                record.id,
+                state.init.pid,
+                network,
+                membership,
+                containers.names_of(record.id, spec),
+                stack=spec.stack,
+            )
+            await trio.to_thread.run_sync(attach)
+        joined = {**spec.joined, network: membership}
+        await self._use_networks(record.id, attrs.evolve(spec, joined=joined))
+        return {}
+
+    async def _disconnect(self, request: Request) -> Answer:
+        """One network less; recorded first, so that nobody heals what a hand took away."""
+        record = self._record(request)
+        network = str(request.arguments.get("network"))
+        spec = record.spec
+        if network not in spec.memberships:
+            if request.arguments.get("force"):
+                return {}
+            message = f"container {spec.name} is not on network {network}"
+            raise errors.ConflictError(message)
+        joined = {name: one for name, one in spec.joined.items() if name != network}
+        left = (*spec.left, network) if network in spec.networks else spec.left
+        await self._use_networks(record.id, attrs.evolve(spec, joined=joined, left=left))
+        state = self._drivers.runtime.state(record.id)
+        pid = state.init.pid if state.is_running and state.init is not None else 0
+        await trio.to_thread.run_sync(self._drivers.network.detach, record.id, pid, network)
+        await self._watch.use_networks(record.id, attrs.evolve(spec, joined=joined, left=left))
+        return {}
+
+    async def _use_networks(self, container_id: str, spec: ContainerSpec) -> None:
+        self._drivers.records.set_spec(container_id, spec)
+        await self._watch.use_networks(container_id, spec)
 
     def _running(self, request: Request, verb: str) -> ContainerRecord:
         record = self._record(request)

@@ -15,7 +15,7 @@ import attrs
 import trio
 
 from composer import errors
-from composer.engine import executor, observe, status
+from composer.engine import containers, executor, observe, status
 from composer.engine.executor import OnFailure
 from composer.host import process
 from composer.model import events, names
@@ -351,9 +351,30 @@ class Convergence:
         state = await self._in_thread(partial(self._drivers.runtime.state, operation.id))
         if state.init is None or not state.is_running:
             return  # it ended meanwhile; its restart policy has the word
-        await self._in_thread(
-            partial(self._drivers.network.reconnect, operation.id, state.init.pid, operation.network)
+        pid, network = state.init.pid, self._drivers.network
+        leased = {
+            endpoint.network
+            for endpoint in await self._in_thread(partial(network.endpoints, self.name))
+            if endpoint.container_id == operation.id
+        }
+        if operation.network in leased:
+            await self._in_thread(partial(network.reconnect, operation.id, pid, operation.network))
+            return
+        # A hand took it off the network, and now the stack file has the word again.
+        spec = containers.Containers(self._drivers).record_of(operation.id).spec
+        spec = attrs.evolve(spec, left=tuple(name for name in spec.left if name != operation.network))
+        attach = partial(
+            network.attach,
+            operation.id,
+            pid,
+            operation.network,
+            spec.memberships[operation.network],
+            containers.names_of(operation.id, spec),
+            stack=spec.stack,
         )
+        await self._in_thread(attach)
+        self._drivers.records.set_spec(operation.id, spec)
+        await self._watch.use_networks(operation.id, spec)
 
     def _id_of(self, name: str) -> str:
         record = self._drivers.records.container_named(self.name, name)

@@ -146,6 +146,13 @@ class Watch:
         if container_id in self._watched:
             self._watched[container_id].spec = spec
 
+    async def use_networks(self, container_id: str, spec: ContainerSpec) -> None:
+        """It was connected to a network or disconnected by hand: its ports may lead elsewhere now."""
+        self.use_spec(container_id, spec)
+        watched = self._watched.get(container_id)
+        if watched is not None and watched.is_running:
+            await self._carry(container_id, spec)
+
     async def restart(self, container_id: str, grace: float | None, number: int | None = None) -> None:
         """Stop and start, by hand; a container that would remove itself when it ends stays."""
         watched = self._of(self._containers.record_of(container_id))
@@ -220,6 +227,9 @@ class Watch:
     async def _serve(self, container_id: str, pid: int, spec: ContainerSpec) -> None:
         """Answer the container's DNS questions and carry what its ports need carried."""
         await self._resolver.add(container_id, pid, spec.resolver.servers)
+        await self._carry(container_id, spec)
+
+    async def _carry(self, container_id: str, spec: ContainerSpec) -> None:
         if spec.ports:
             relayed = partial(self._drivers.network.relayed, container_id)
             await self._relay.add(container_id, await self._in_thread(self._starts, relayed))

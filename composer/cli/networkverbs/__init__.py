@@ -1,0 +1,1 @@
+"""The sub-verbs of ``composer network``, one module each."""
