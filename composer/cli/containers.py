@@ -171,6 +171,12 @@ def ports_text(publishers: object) -> str:
     return ", ".join(texts)
 
 
+def number_of(row: Row) -> str:
+    """Which container of its service it is."""
+    labels = row.get("Labels")
+    return str(labels.get("com.docker.compose.container-number", "")) if isinstance(labels, dict) else ""
+
+
 def _number(row: Row) -> int:
     digits = str(row["Name"]).rpartition("-")[2]
     return int(digits) if digits.isdecimal() else 0

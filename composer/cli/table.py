@@ -28,3 +28,13 @@ def human_size(size: int) -> str:
             return f"{value:.3g}{unit}" if value < 1000 else f"{value:.0f}{unit}"
         value /= 1000
     raise AssertionError
+
+
+def binary_size(size: int) -> str:
+    """Bytes with four digits in powers of 1024: ``1.234MiB``."""
+    value = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            return f"{value:.4g}{unit}"
+        value /= 1024
+    raise AssertionError

@@ -78,10 +78,10 @@ def settled(drivers: Drivers, container_id: str, spec: ContainerSpec, held: Held
     by_target = _by_target(drivers, container_id, spec)
     _mount_volumes(drivers, container_id, spec, [mount for _, mount in by_target.values()], held)
     found = []
-    for owner, mount in by_target.values():
+    for (owner, owners_spec), mount in by_target.values():
         if mount.kind is MountKind.TMPFS:
             continue
-        name = mount.source or drivers.volumes.anonymous(owner, mount)
+        name = mount.source or drivers.volumes.anonymous(owner, owners_spec, mount)
         base, words = (
             held.volumes.get(name, (drivers.volumes.path(name), ())) if _is_volume(mount) else (None, ())
         )
@@ -124,17 +124,17 @@ def _mount_volumes(
 
 def _by_target(
     drivers: Drivers, container_id: str, spec: ContainerSpec
-) -> dict[str, tuple[str, ContainerMount]]:
-    """Each mount with the id of the container whose anonymous volumes it means."""
-    found: dict[str, tuple[str, ContainerMount]] = {}
+) -> dict[str, tuple[tuple[str, ContainerSpec], ContainerMount]]:
+    """Each mount with the container whose anonymous volumes it means."""
+    found: dict[str, tuple[tuple[str, ContainerSpec], ContainerMount]] = {}
     for text in spec.volumes_from:
         peer, read_only = _peer_in(drivers, spec, text)
         for mount in _mounts_of(drivers, peer.spec):
             if mount.kind is not MountKind.TMPFS:
                 theirs = attrs.evolve(mount, read_only=mount.read_only or read_only)
-                found[mount.target] = (peer.id, theirs)
+                found[mount.target] = ((peer.id, peer.spec), theirs)
     for mount in _mounts_of(drivers, spec):
-        found[mount.target] = (container_id, mount)
+        found[mount.target] = ((container_id, spec), mount)
     return found
 
 

@@ -134,7 +134,7 @@ class Containers:
                 continue
             name = mount.source
             if not name:
-                name = drivers.volumes.anonymous(container_id, mount)
+                name = drivers.volumes.anonymous(container_id, spec, mount)
                 volume = VolumeSpec(stack=spec.stack, key="", name=name, labels=mount.labels)
                 drivers.volumes.create(volume)
             if not mount.nocopy and not mount.subpath and not drivers.volumes.is_mounted(name):
@@ -328,7 +328,7 @@ class Containers:
         declared = image.config.volumes if image else ()
         for mount in mounts_with_image_volumes(record.spec.mounts, declared):
             if mount.kind is MountKind.VOLUME and not mount.source:
-                self._drivers.volumes.remove(self._drivers.volumes.anonymous(record.id, mount))
+                self._drivers.volumes.remove(self._drivers.volumes.anonymous(record.id, record.spec, mount))
 
     # ------------------------------------------------------------------ look
 

@@ -111,7 +111,7 @@ class Inspector:
         sources = {}
         for mount in mounts_with_image_volumes(spec.mounts, config.volumes):
             if mount.kind is MountKind.VOLUME:
-                name = mount.source or drivers.volumes.anonymous(record.id, mount)
+                name = mount.source or drivers.volumes.anonymous(record.id, record.spec, mount)
                 sources[mount.target] = (name, str(drivers.volumes.path(name)))
         return Surroundings(
             image=config,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from composer import errors
 from composer.host import durable, mounts, process
 from composer.model import names
-from composer.model.container import ContainerMount, ObservedVolume, VolumeSpec
+from composer.model.container import ContainerMount, ContainerSpec, ObservedVolume, VolumeSpec
 from composer.model.stack import MountKind
 
 if TYPE_CHECKING:
@@ -94,9 +94,15 @@ class Volumes:
         spec = self._records.volume(name)
         return spec is not None and bool(spec.options)
 
-    def anonymous(self, container_id: str, mount: ContainerMount) -> str:
-        """The derived name of a container's anonymous volume at ``mount.target``."""
-        return f"{ANONYMOUS}{names.short_hash('volume', container_id, mount.target)}"
+    def anonymous(self, container_id: str, spec: ContainerSpec, mount: ContainerMount) -> str:
+        """The derived name of a container's anonymous volume at ``mount.target``.
+
+        A service's container that is made again finds its volumes again, also where the run that
+        removed its predecessor was killed; those of one-offs and of containers by hand are their own.
+        """
+        is_of_service = not spec.one_off and names.LABEL_SERVICE in spec.labels
+        owner = f"{spec.stack}/{spec.service}/{spec.number}" if is_of_service else container_id
+        return f"{ANONYMOUS}{names.short_hash('volume', owner, mount.target)}"
 
     def fill_from_image(self, name: str, target: str, layers: Sequence[Path], scratch: str) -> None:
         """Copy what the image has at ``target`` into the volume, if the volume is still empty.

@@ -63,6 +63,7 @@ class UpOptions:
     scale: Mapping[str, int] = attrs.field(factory=dict)
     remove_orphans: bool = False
     ignore_orphans: bool = False
+    renew_volumes: bool = False
     timeout: Duration | None = None
     start: bool = True
     wait: bool = False
@@ -342,10 +343,21 @@ class _Reconciliation:
         return step
 
     def _remove(self, container: ObservedContainer, cause: str, after: list[int]) -> None:
+        """Its anonymous volumes are kept for whoever takes its place, unless they are to be renewed."""
         if container.may_run and container.state is not ContainerState.BROKEN:
             after = [self._stop(container, cause, after)]
-        operation = RemoveContainer(id=container.id, name=container.name, service=container.spec.service)
+        operation = RemoveContainer(
+            id=container.id,
+            name=container.name,
+            service=container.spec.service,
+            with_anonymous_volumes=self._options.renew_volumes or not self._has_successor(container),
+        )
         self._gone.append((container, self._draft.add(operation, cause, after)))
+
+    def _has_successor(self, container: ObservedContainer) -> bool:
+        spec = container.spec
+        fates = self._fates.get(spec.service, ())
+        return not spec.one_off and any(one.spec.number == spec.number for one in fates)
 
     # ------------------------------------------------------------------ what comes
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import shutil
 import signal
 import time
@@ -58,6 +59,20 @@ def _processes(path: str) -> set[int]:
             continue
         found.update(int(line) for line in content.split())
     return found
+
+
+def processes_below(path: str) -> frozenset[int]:
+    """Every process of the cgroup and of those that the container made below it."""
+    found: set[int] = set()
+    for hierarchy in hierarchies():
+        for directory, _, names_of_files in os.walk(hierarchy / path.lstrip("/")):
+            if "cgroup.procs" in names_of_files:
+                try:
+                    text = Path(directory, "cgroup.procs").read_text("ascii")
+                except OSError:
+                    continue
+                found.update(map(int, text.split()))
+    return frozenset(found)
 
 
 def freeze(path: str) -> bool:

@@ -75,6 +75,7 @@ def up_options(arguments: Arguments) -> reconcile.UpOptions:
         scale=_scale(arguments.get("scale")),
         remove_orphans=bool(arguments.get("remove_orphans")),
         ignore_orphans=bool(arguments.get("ignore_orphans")),
+        renew_volumes=bool(arguments.get("renew_volumes")),
         timeout=duration(arguments.get("timeout")),
         start=arguments.get("start") is not False,
         wait=bool(arguments.get("wait")),

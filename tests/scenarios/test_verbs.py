@@ -147,3 +147,43 @@ def test_no_recreate_and_parallel(store: Store) -> None:
     assert stack.pid("db-1") == before
     stack.ok("up", "-d")
     assert stack.pid("db-1") != before
+
+
+def test_anonymous_volumes_outlive_their_container_until_they_are_renewed(store: Store) -> None:
+    text = """
+services:
+  db: {image: busybox, command: sleep 1000, stop_signal: SIGKILL, volumes: [/data], environment: {V: "1"}}
+"""
+    stack = store.stack("anonymous", text)
+
+    def has_row() -> bool:
+        return stack.call("exec", "-T", "db", "test", "-e", "/data/row").returncode == 0
+
+    stack.ok("up", "-d")
+    stack.ok("exec", "-T", "db", "touch", "/data/row")
+    (stack.directory / "compose.yaml").write_text(f"name: {stack.name}\n" + text.replace('"1"', '"2"'))
+    stack.ok("up", "-d")
+    assert stack.ok("exec", "-T", "db", "sh", "-c", "echo $V") == "2\n"
+    assert has_row()
+    stack.ok("up", "-d", "--force-recreate", "-V")
+    assert not has_row()
+    stack.ok("exec", "-T", "db", "touch", "/data/row")
+    stack.ok("down")
+    stack.ok("up", "-d")
+    assert not has_row()
+
+
+def test_top_and_stats_see_the_processes(store: Store) -> None:
+    stack = store.stack("seen", TWO)
+    stack.ok("up", "-d")
+    pids = {line.split()[3]: line for line in stack.ok("top", "web").splitlines()[1:]}
+    assert "sh -c" in pids[str(stack.pid("web-1"))]
+    row = json.loads(stack.ok("stats", "--no-stream", "--format", "json", "web"))
+    assert row["Name"] == f"{stack.name}-web-1"
+    assert float(row["CPUPerc"].rstrip("%")) > 0
+    assert int(row["PIDs"]) >= 1
+    name = f"{stack.name}-db-1"
+    assert stack.ok("container", "top", name, "-o", "pid,args").splitlines()[1].endswith("sleep 1000")
+    assert stack.ok("container", "stats", "--no-stream", "--format", "{{.Name}}", name) == f"{name}\n"
+    done = stack.call("container", "exec", "-e", "X=1", name, "sh", "-c", "echo $X; exit 3")
+    assert (done.returncode, done.stdout) == (3, "1\n")

@@ -55,13 +55,16 @@ def execute(session: Session, options: argparse.Namespace) -> int:
             tty=options.tty and not options.detach,
             is_privileged=options.privileged,
         )
-        code = interactive.execute(
-            session,
-            record.id,
-            wanted,
-            detach=options.detach,
-            takes_input=is_taking,
-            detach_keys=options.detach_keys,
-        )
+        try:
+            code = interactive.execute(
+                session,
+                record.id,
+                wanted,
+                detach=options.detach,
+                takes_input=is_taking,
+                detach_keys=options.detach_keys,
+            )
+        except errors.RuntimeFailure as error:
+            code = interactive.not_run(session, error)
 
     return hand.each(session, [options.container], run) or code
