@@ -25,6 +25,7 @@ class Attempts:
         self._patience = patience
         self._interrupt = interrupt
         self._tried = 0
+        self._waited = 0.0
 
     def failed(self, failure: Failure, *, brought: int = 0) -> None:
         """Wait until the next attempt; raises the failure when there shall be none.
@@ -35,14 +36,13 @@ class Attempts:
         if isinstance(failure, ConnectionFailed) and not failure.may_pass:
             raise failure
         retry_after = failure.retry_after if isinstance(failure, Temporary) else None
+        jitter = random.random()  # noqa: S311 -- spreads clients, keeps no secret
         seconds = retry.delay(
-            self._tried,
-            self._patience,
-            retry_after=retry_after,
-            jitter=random.random(),  # noqa: S311
+            self._tried, self._patience, retry_after=retry_after, jitter=jitter, waited=self._waited
         )
         if seconds is None:
             _give_up(failure)
+        self._waited += seconds if retry_after is not None else 0.0
         pause(seconds, self._interrupt)
 
 

@@ -20,8 +20,9 @@ class Patience:
     """How long a transfer is waited for.
 
     Times in seconds.  A transfer that brings less than ``slowest`` bytes per second for ``stall``
-    seconds counts as cut.  An attempt that brought ``progress`` bytes does not count as one: a
-    connection that is cut every minute still comes to its end.
+    seconds counts as cut.  All waits that a server asks for come to ``longest_wait`` at most.  An attempt
+    that brought ``progress`` bytes does not count as one: a connection that is cut every minute still
+    comes to its end.
     """
 
     attempts: int = 6
@@ -34,15 +35,17 @@ class Patience:
     progress: int = 256 * 1024
 
 
-def delay(tried: int, patience: Patience, *, retry_after: float | None, jitter: float) -> float | None:
+def delay(
+    tried: int, patience: Patience, *, retry_after: float | None, jitter: float, waited: float = 0.0
+) -> float | None:
     """Seconds until the next attempt after ``tried`` ones; ``None`` to give up.
 
-    ``jitter`` is random, in [0, 1).
+    ``jitter`` is random, in [0, 1); ``waited`` are the seconds that the server had us wait before.
     """
     if tried >= patience.attempts:
         return None
     if retry_after is not None:
-        return retry_after if retry_after <= patience.longest_wait else None
+        return retry_after if waited + retry_after <= patience.longest_wait else None
     longest = min(patience.longest_delay, patience.first_delay * 2.0 ** (tried - 1))
     return float(longest * (0.5 + jitter / 2))
 

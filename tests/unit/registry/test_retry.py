@@ -64,3 +64,10 @@ def test_retry_after(text: str | None, expected: float | None) -> None:
 def test_retry_after_never_raises(text: str) -> None:
     seconds = retry.seconds_of(text, now=0.0)
     assert seconds is None or seconds >= 0
+
+
+def test_a_server_cannot_have_us_wait_for_ever() -> None:
+    waits = []
+    while (seconds := retry.delay(1, PATIENCE, retry_after=25.0, jitter=0, waited=sum(waits))) is not None:
+        waits.append(seconds)
+    assert waits == [25.0, 25.0]
