@@ -49,6 +49,7 @@ def fetch(url: str, sink: IO[bytes], *, largest: int, interrupt: Interrupt, etag
             _copy(answer, sink, url, largest, interrupt)
             return _said(answer.headers)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == _NOT_MODIFIED and etag:
             return attrs.evolve(_said(error.headers), is_unchanged=True)
         message = f"cannot fetch {url}: the server answered {error.code} {error.reason}"

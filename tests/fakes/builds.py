@@ -170,8 +170,13 @@ class Workshop:
         return self.store.add_image(config or ImageConfig(), [layer], tags=[reference])
 
     def build(self, dockerfile: str, *, interrupt: Interrupt | None = None, **fields: object) -> Image:
+        return self.build_request(
+            interrupt=interrupt, context=self.context, dockerfile_inline=dockerfile, **fields
+        )
+
+    def build_request(self, *, interrupt: Interrupt | None = None, **fields: object) -> Image:
         builder = DockerfileBuilder(self.store, self.runtime, self.network, overlay=self.overlay)  # type: ignore[arg-type]
-        request = BuildRequest(context=self.context, dockerfile_inline=dockerfile, **fields)  # type: ignore[arg-type]
+        request = BuildRequest(**fields)  # type: ignore[arg-type]
         self.said = []
         return builder.build(request, self.said.append, interrupt or Signal())
 

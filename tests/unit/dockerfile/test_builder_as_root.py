@@ -2,88 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import buildhost
+from tests.buildhost import Host
+
 pytestmark = pytest.mark.root
-
-PROGRAM = """
-import json, sys
-from pathlib import Path
-from composer import errors
-from composer.dockerfile.builder import DockerfileBuilder
-from composer.host import mounts, process
-from composer.host.database import Database
-from composer.host.paths import Paths
-from composer.image.bootstrap import bootstrap_busybox
-from composer.image.store import Store
-from composer.model.protocols import BuildRequest
-from composer.runtime.driver import OciRuntime
-
-class Handle:
-    path = ""
-    def close(self): pass
-
-class Network:
-    def build_namespace(self): return Handle()
-
-mounts.enter_private_namespace()
-paths = Paths(Path(sys.argv[1]), Path(sys.argv[2]))
-paths.make()
-store = Store(paths, Database(paths.database))
-if store.find("busybox") is None:
-    bootstrap_busybox(store, "busybox", say=lambda line: None)
-builder = DockerfileBuilder(store, OciRuntime(paths), Network())
-said = []
-say = said.append if len(sys.argv) == 4 else lambda line: print(line, flush=True)
-try:
-    image = builder.build(BuildRequest(context=Path(sys.argv[3])), say, process.StopFlag())
-    result = {"id": image.id, "layers": [str(p) for p in store.layer_paths(image)], "error": "", "output": ""}
-except errors.ComposerError as error:
-    result = {"id": "", "layers": [], "error": error.message, "output": getattr(error, "output", "")}
-left = [p.name for p in (paths.data / "layers/staging").iterdir()]
-print(json.dumps({**result, "said": said, "staging": left}))
-"""
-
-
-class Host:
-    """A private store, and builds in processes of their own (each has its mount namespace)."""
-
-    def __init__(self, data: Path, run: Path) -> None:
-        self.data = data
-        self.run = run
-        self.context = data / "context"
-        self.context.mkdir()
-
-    def arguments(self) -> list[str]:
-        return [sys.executable, "-c", PROGRAM, str(self.data / "data"), str(self.run), str(self.context)]
-
-    def build(self, dockerfile: str) -> dict[str, object]:
-
-        (self.context / "Dockerfile").write_text(dockerfile)
-        done = subprocess.run(self.arguments(), capture_output=True, text=True, check=False, cwd=Path.cwd())
-        assert done.returncode == 0, done.stderr
-        result: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-        return result
 
 
 @pytest.fixture
 def host() -> Iterator[Host]:
-    data = Path(tempfile.mkdtemp(prefix="composer-build-", dir="/var/tmp"))  # overlayfs needs a real disk
-    run = Path(tempfile.mkdtemp(prefix="composer-build-", dir="/dev/shm"))
-    before = Path("/proc/self/mounts").read_text()
-    yield Host(data, run)
-    assert Path("/proc/self/mounts").read_text() == before
-    shutil.rmtree(data)
-    shutil.rmtree(run)
+    with buildhost.opened() as made:
+        yield made
 
 
 DOCKERFILE = """\
@@ -188,7 +124,7 @@ def test_a_killed_build_is_continued_by_the_next_one(host: Host) -> None:
     begun.kill()
     begun.communicate()
     (staged,) = (host.data / "data/layers/staging").iterdir()
-    assert staged.name.startswith(f"{begun.pid}-")
+    assert staged.name.startswith(f"{begun.pid}.")
     # The container of the dead build has a name that says whose it was.
     released = subprocess.run(
         [sys.executable, "-c", RELEASE, *host.arguments()[3:5]], capture_output=True, text=True, check=True
