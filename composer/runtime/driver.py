@@ -61,6 +61,7 @@ from composer.runtime import (
     placement,
     resources,
     seccomp,
+    shortfalls,
     spec,
     steps,
     targets,
@@ -284,6 +285,10 @@ class OciRuntime:
             if program is not None:
                 return None, (("run.oci.seccomp_bpf_data", program),)
         return profile, ()
+
+    def shortfalls(self, container: ContainerSpec) -> tuple[str, ...]:
+        """What this host cannot give to such a container, in sentences; it runs all the same."""
+        return shortfalls.of(container, host_facts())
 
     # ------------------------------------------------------------------ start, signal
 
@@ -728,6 +733,7 @@ def host_facts() -> spec.HostFacts:
             for hierarchy in cgroups.hierarchies()
             for name in ("memory.memsw.limit_in_bytes", "cgroup.controllers")
         ),
+        has_one_hierarchy=(cgroups.ROOT / "cgroup.controllers").exists(),
         has_apparmor=_says("/sys/module/apparmor/parameters/enabled", "Y"),
         has_selinux=Path("/sys/fs/selinux/enforce").exists(),
         capabilities=frozenset(

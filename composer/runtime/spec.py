@@ -30,7 +30,7 @@ INIT_PATH = "/sbin/docker-init"
 """Where the init helper is mounted (the path Docker uses)."""
 
 _SHM = "/dev/shm"  # noqa: S108 -- inside the container
-_NO_LIMIT = 2**64 - 1
+NO_LIMIT = 2**64 - 1
 """``RLIM_INFINITY``."""
 
 
@@ -39,12 +39,14 @@ class HostFacts:
     """What the specification needs to know of the host.
 
     ``capabilities`` are those that we can hand on (our bounding set); ``hard_limits`` this process's
-    hard limits by ``RLIMIT_`` name, which only ``CAP_SYS_RESOURCE`` may raise.
+    hard limits by ``RLIMIT_`` name, which only ``CAP_SYS_RESOURCE`` may raise; ``has_one_hierarchy`` says
+    that cgroups are v2 alone.
     """
 
     cpus: int = 1
     nofile_hard: int = 1048576
     has_memory_swap: bool = True
+    has_one_hierarchy: bool = False
     has_apparmor: bool = False
     has_selinux: bool = False
     capabilities: frozenset[str] = frozenset(defaults.ALL_CAPABILITIES)
@@ -218,9 +220,9 @@ def rlimits_for(ulimits: Mapping[str, Ulimit], facts: HostFacts) -> list[Config]
     found = []
     for name, limit in sorted(wanted.items()):
         kind = f"RLIMIT_{name.upper()}"
-        most = facts.hard_limits.get(kind, _NO_LIMIT)
-        hard = min(_NO_LIMIT if limit.hard < 0 else limit.hard, most)
-        soft = min(_NO_LIMIT if limit.soft < 0 else limit.soft, hard)
+        most = facts.hard_limits.get(kind, NO_LIMIT)
+        hard = min(NO_LIMIT if limit.hard < 0 else limit.hard, most)
+        soft = min(NO_LIMIT if limit.soft < 0 else limit.soft, hard)
         found.append({"type": kind, "soft": soft, "hard": hard})
     return found
 

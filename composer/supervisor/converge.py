@@ -270,6 +270,8 @@ class Convergence:
                 await self._in_thread(partial(drivers.volumes.remove, operation.name))
             case operations.CreateContainer():
                 await watch.create(operation.spec, self._material)
+                for sentence in drivers.runtime.shortfalls(operation.spec):
+                    say(events.message("warning", sentence))
             case operations.StartContainer():
                 await watch.start(self._id_of(operation.name), self._material)
             case operations.StopContainer():

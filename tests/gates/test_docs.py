@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from composer.stackfile import support
 from tests.gates import source
-from tests.tools import support_table
+from tests.tools import attribute_tests, support_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,6 +75,21 @@ def test_decisions_that_the_code_names_exist() -> None:
 def test_the_support_table_is_what_the_code_says() -> None:
     page = support_table.PAGE.read_text("utf-8")
     assert page == support_table.page_with_table(page), "run python -m tests.tools.support_table"
+
+
+def test_every_honoured_attribute_has_a_test_that_is_there() -> None:
+    honoured = {
+        pattern
+        for pattern in support.patterns()
+        if (row := support.row_for(pattern))
+        and row.path == pattern
+        and row.support is support.Support.HONOURED
+    }
+    assert honoured - attribute_tests.TESTS.keys() == set(), "name its test in tests/tools/attribute_tests.py"
+    missing = {
+        name: test for name, test in attribute_tests.TESTS.items() if not attribute_tests.is_there(test)
+    }
+    assert missing == {}
 
 
 def test_every_dependency_has_a_reason() -> None:

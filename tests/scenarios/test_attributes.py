@@ -6,16 +6,19 @@ and from cgroup files.  All services run in one stack, so that the table costs o
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import re
 import resource
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
 import pytest
 
-from tests.scenarios.conftest import Stack, Store
+from tests.scenarios.conftest import Stack, Store, eventually
 
 pytestmark = [pytest.mark.root, pytest.mark.scenario]
 
@@ -35,18 +38,25 @@ class Case:
 HARD = resource.getrlimit(resource.RLIMIT_NPROC)[1]
 
 CASES: dict[str, Case] = {
+    "labels": Case("{labels: {x.y: z}, label_file: [labels.env]}", "true", ""),
     "annotations": Case("annotations: {a.b: c}", "true", ""),
     "cap_add": Case("cap_add: [NET_ADMIN]", "ip link add dummy9 type bridge && echo made", "made"),
     "cap_drop": Case("cap_drop: [ALL]", STATUS, r"CapBnd:\t0{16}"),
+    "command": Case("working_dir: /", "cat /proc/1/cmdline | tr '\\0' ' '", "^sleep 1000 $"),
+    "configs": Case("configs: [{source: c, target: /x/c, uid: '5', gid: '6', mode: 0o440}, inline]",
+                    "stat -c '%u %g %a' /x/c; cat /x/c /inline", "5 6 440\nof config\ninline text"),
     "cgroup": Case("cgroup: host", "readlink /proc/self/ns/cgroup", re.escape(os.readlink("/proc/self/ns/cgroup"))),
     "cgroup_parent": Case("cgroup_parent: /{unique}/inner", "true", ""),
     "container_name": Case("container_name: {unique}named", "true", ""),
     "device_cgroup_rules": Case("device_cgroup_rules: ['c 10:200 rwm']", "mknod /t c 10 200 && echo made", "made"),
     "devices": Case("devices: ['/dev/null:/dev/nothing:rw']", "echo x > /dev/nothing && ls -l /dev/nothing", r"1,\s+3"),
+    "dns of a host network": Case("{network_mode: host, dns: [192.0.2.53]}", "cat /etc/resolv.conf", r"^nameserver 192\.0\.2\.53$"),
     "dns_opt": Case("dns_opt: [timeout:3]", "cat /etc/resolv.conf", r"options ndots:0 timeout:3"),
     "dns_search": Case("dns_search: [a.example, b.example]", "cat /etc/resolv.conf", r"search a\.example b\.example"),
     "domainname": Case("{hostname: h, domainname: d.example}", "cat /proc/sys/kernel/domainname; grep h.d /etc/hosts",
                        r"d\.example\n[0-9.]+\s+h\.d\.example h"),
+    "entrypoint": Case("entrypoint: [env, OF=entrypoint]", "cat /proc/1/environ | tr '\\0' '\\n'", "OF=entrypoint"),
+    "env_file": Case("env_file: [one.env]", "echo $OF_FILE", "of file"),
     "environment": Case("environment: {A: b c}", "echo $A", "b c"),
     "extra_hosts": Case("extra_hosts: ['other:10.9.8.7', 'gw=host-gateway', 'six=[::1]']", "cat /etc/hosts; ip route",
                         r"(?P<gw>[0-9.]+)\tgw\n10\.9\.8\.7\tother\n::1\tsix\n(.|\n)*default via (?P=gw) "),
@@ -65,8 +75,14 @@ CASES: dict[str, Case] = {
     "privileged": Case("privileged: true", f"{STATUS}; ls /dev/kmsg; touch /sys/x 2>&1; grep sysfs /proc/mounts",
                        r"Seccomp:\t0(.|\n)*/dev/kmsg(.|\n)*sysfs rw"),
     "read_only": Case("read_only: true", "touch /x 2>&1; true", "Read-only"),
+    "secrets": Case("secrets: [{source: f, uid: '7', mode: 0o400}, {source: e, target: /run/e}]",
+                    "stat -c '%u %g %a' /run/secrets/f; cat /run/secrets/f /run/e; grep '/run/secrets/f tmpfs' /proc/mounts",
+                    "7 0 400\nof secret\nof the shell(.|\n)*tmpfs ro"),
     "seccomp unconfined": Case("security_opt: [seccomp=unconfined]", STATUS, r"Seccomp:\t0"),
     "seccomp profile": Case("security_opt: ['seccomp:./profile.json']", "mkdir /d 2>&1; true", "Operation not permitted"),
+    "seccomp unconfined, the older way": Case("security_opt: ['seccomp:unconfined']", STATUS, r"Seccomp:\t0"),
+    "no-new-privileges off": Case("security_opt: ['no-new-privileges:false']", STATUS, r"NoNewPrivs:\t0"),
+    "no-new-privileges on": Case("security_opt: ['no-new-privileges=true']", STATUS, r"NoNewPrivs:\t1"),
     "no-new-privileges": Case("security_opt: [no-new-privileges]", STATUS, r"NoNewPrivs:\t1"),
     "systempaths": Case("security_opt: [systempaths=unconfined]", "grep -c ' /proc/' /proc/mounts; true", "^0$"),
     "shm_size": Case("shm_size: 1m", "df -k /dev/shm", r"shm\s+1024"),
@@ -78,6 +94,7 @@ CASES: dict[str, Case] = {
     "ulimits": Case("ulimits: {nproc: 50, nofile: {soft: 100, hard: 200}}",
                     "cat /proc/self/limits", r"Max processes\s+50\s+50(.|\n)*Max open files\s+100\s+200"),
     "user": Case("user: '1000:1001'", "id", r"uid=1000 gid=1001"),
+    "userns_mode": Case("userns_mode: host", "readlink /proc/self/ns/user", re.escape(os.readlink("/proc/self/ns/user"))),
     "uts": Case("uts: host", "readlink /proc/self/ns/uts", re.escape(os.readlink("/proc/self/ns/uts"))),
     "working_dir": Case("working_dir: /w/x", "pwd", "/w/x"),
     "volume subpath": Case("volumes: [{type: volume, source: data, target: /p, volume: {subpath: sub}}]",
@@ -116,6 +133,12 @@ PROFILE = """
  "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}]}
 """
 
+RESOURCES = """
+volumes: {data: {}}
+configs: {c: {file: ./config}, inline: {content: "inline text\\n"}}
+secrets: {f: {file: ./secret}, e: {environment: FROM_SHELL}}
+"""
+
 PEER = """
   peer:
     image: busybox
@@ -141,6 +164,30 @@ networks:
     internal: true
 """
 
+
+def _block_device() -> tuple[str, str] | None:
+    """A whole disk of this host and its numbers, if there is one."""
+    for entry in sorted(Path("/sys/block").glob("*")):
+        if not entry.name.startswith(("loop", "ram", "zram")) and Path("/dev", entry.name).is_block_device():
+            return f"/dev/{entry.name}", (entry / "dev").read_text().strip()
+    return None
+
+
+DISK = _block_device()
+BLOCK_IO: dict[str, tuple[str, dict[str, str]]] = (
+    {
+        "blkio_config": (
+            f"blkio_config: {{device_read_bps: [{{path: {DISK[0]}, rate: 1m}}]}}",
+            {
+                "blkio/blkio.throttle.read_bps_device": f"{DISK[1]} 1048576",
+                "io.max": f"{DISK[1]} rbps=1048576 wbps=max riops=max wiops=max",
+            },
+        )
+    }
+    if DISK
+    else {}
+)
+
 IN_CGROUPS: dict[str, tuple[str, dict[str, str]]] = {
     "cpus": ("cpus: 0.25", {"cpu/cpu.cfs_quota_us": "25000", "cpu.max": "25000 100000"}),
     "cpu_quota": (
@@ -159,6 +206,7 @@ IN_CGROUPS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "mem_swappiness": ("mem_swappiness: 17", {"memory/memory.swappiness": "17"}),
     "oom_kill_disable": ("oom_kill_disable: true", {"memory/memory.oom_control": "oom_kill_disable 1"}),
+    **BLOCK_IO,
     "deploy limits": (
         "deploy: {resources: {limits: {cpus: '0.5', memory: 48m, pids: 9}}}",
         {"pids/pids.max": "9", "pids.max": "9"},
@@ -186,9 +234,17 @@ def stack(store: Store) -> Iterator[Stack]:
     }
     services = "".join(_entry(name, body, unique) for name, body in bodies.items())
     made = store.stack(
-        "every", f"services:{PEER}{services}volumes: {{data: {{}}}}\n{NETWORKS}", **{"profile.json": PROFILE}
+        "every",
+        f"services:{PEER}{services}{RESOURCES}{NETWORKS}",
+        **{
+            "profile.json": PROFILE,
+            "one.env": "OF_FILE=of file\n",
+            "config": "of config\n",
+            "secret": "of secret\n",
+            "labels.env": "of.file=l\n",
+        },
     )
-    made.ok("up", "-d")
+    made.ok("up", "-d", FROM_SHELL="of the shell")
     yield made
     made.ok("down", "-v", "-t", "0")
 
@@ -252,3 +308,71 @@ def test_a_parent_cgroup_goes_with_the_last_container(store: Store) -> None:
 
 def test_a_container_can_have_a_name_of_its_own(stack: Stack) -> None:
     assert f"c{os.getpid()}named" in stack.ok("ps", "--format", "json")
+
+
+def test_labels_of_the_file_and_of_label_files(stack: Stack) -> None:
+    (found,) = json.loads(stack.ok("container", "inspect", f"{stack.name}-labels-1"))
+    labels = found["Config"]["Labels"]
+    assert (labels["x.y"], labels["of.file"]) == ("z", "l")
+
+
+def test_annotations_reach_the_runtime(stack: Stack) -> None:
+    """They mean something to the runtime alone: what it was given is what can be read."""
+    identity = str(stack.rows()["annotations-1"]["ID"])
+    config = json.loads((stack.store.run / "containers" / identity / "config.json").read_text())
+    assert config["annotations"]["a.b"] == "c"
+
+
+def test_the_signal_and_the_grace_are_the_services(store: Store) -> None:
+    stack = store.stack(
+        "signals",
+        """services:
+  asked:
+    image: busybox
+    stop_signal: SIGUSR1
+    command: [sh, -c, 'trap "exit 5" USR1; touch /ready; while :; do sleep 0.05; done']
+    healthcheck: {test: [CMD, test, -e, /ready], interval: 50ms}
+  deaf:
+    image: busybox
+    stop_grace_period: 300ms
+    command: [sh, -c, 'trap "" TERM; while :; do sleep 0.05; done']
+""",
+    )
+    stack.ok("up", "-d", "--wait")
+    begun = time.monotonic()
+    stack.ok("stop")
+    assert time.monotonic() - begun < 8  # and not the ten seconds of the default
+    assert {name: row["ExitCode"] for name, row in stack.rows().items()} == {"asked-1": 5, "deaf-1": 137}
+    stack.ok("down")
+
+
+def test_a_restart_policy_counts_waits_and_gives_up(store: Store) -> None:
+    stack = store.stack(
+        "policy",
+        """services:
+  a:
+    image: busybox
+    volumes: ["./out:/out"]
+    command: [sh, -c, 'cat /proc/uptime >> /out/runs; exit 3']
+    deploy: {restart_policy: {condition: on-failure, max_attempts: 2, delay: 700ms}}
+""",
+    )
+    (stack.directory / "out").mkdir()
+    runs = stack.directory / "out" / "runs"
+    stack.ok("up", "-d")
+    eventually(lambda: len(runs.read_text().splitlines()) == 3)
+    eventually(lambda: stack.rows()["a-1"]["State"] == "exited")
+    moments = [float(line.split()[0]) for line in runs.read_text().splitlines()]
+    assert all(later - earlier >= 0.69 for earlier, later in itertools.pairwise(moments)), moments
+    stack.ok("down")
+
+
+def test_what_the_host_cannot_give_is_said(store: Store) -> None:
+    most, ours = 10**9, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    body = f"{{image: busybox, ulimits: {{nofile: {most}}}, command: sleep 1000, stop_signal: SIGKILL}}"
+    stack = store.stack("short", f"services: {{a: {body}}}\n")
+    said = stack.call("up", "-d")
+    assert said.returncode == 0, said.stderr
+    if f"{ours}\n" == stack.ok("exec", "-T", "a", "sh", "-c", "ulimit -n"):
+        assert f"ulimit nofile is {ours} and not {most}" in said.stderr
+    stack.ok("down")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -142,6 +143,12 @@ def test_a_restarted_container_finds_what_the_others_still_have(stack: Stack) ->
     stack.ok("exec", "-T", "tmpfs-volume", "sh", "-c", "echo kept > /m/kept")
     stack.ok("restart", "-t", "0", "tmpfs-volume")
     assert "kept" in stack.ok("exec", "-T", "tmpfs-volume", "cat", "/m/kept")
+
+
+def test_labels_are_those_of_the_file_and_ours(stack: Stack) -> None:
+    (found,) = json.loads(stack.ok("volume", "inspect", f"{stack.name}_empty"))
+    assert found["Labels"]["a"] == "b"
+    assert found["Labels"]["com.docker.compose.volume"] == "empty"
 
 
 EXTERNAL = """

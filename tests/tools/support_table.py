@@ -9,6 +9,7 @@ from pathlib import Path
 
 from composer.stackfile import support
 from composer.stackfile.support import Support
+from tests.tools.attribute_tests import TESTS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
 BEGIN, END = "<!-- support:begin -->", "<!-- support:end -->"
@@ -21,11 +22,12 @@ _WORDS = {
 
 def table() -> str:
     """One line for each attribute whose support is its own; the rest goes with the line above it."""
-    lines = ["| attribute | support | |", "|---|---|---|"]
+    lines = ["| attribute | support | | test |", "|---|---|---|---|"]
     for pattern in support.patterns():
         row = support.row_for(pattern)
         if row is not None and row.path == pattern:
-            lines.append(f"| `{pattern.replace('.*', '')}` | {_WORDS[row.support]} | {row.note} |")
+            test = f"`tests/{TESTS[pattern]}`" if row.support is Support.HONOURED and pattern in TESTS else ""
+            lines.append(f"| `{pattern.replace('.*', '')}` | {_WORDS[row.support]} | {row.note} | {test} |")
     return "\n".join(lines)
 
 
