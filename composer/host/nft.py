@@ -92,6 +92,45 @@ def listing(command: str) -> Sequence[Listed] | None:
     return objects
 
 
+class Owner:
+    """A socket that stays open, so that tables with ``flags owner`` stay its own (nft(8)).
+
+    It belongs to the network namespace of the thread that opens it.
+    """
+
+    def __init__(self, library: ctypes.CDLL, context: int) -> None:
+        self._library = library
+        self._context = context
+
+    @classmethod
+    def open(cls) -> Owner | None:
+        """``None`` without libnftables: a spawned ``nft`` owns nothing beyond its end."""
+        library = _library()
+        if library is None:
+            return None
+        with _turn:
+            context = library.nft_ctx_new(0)
+        return cls(library, context) if context else None
+
+    def run(self, commands: str) -> None:
+        """Carry out commands as one transaction; raises ``NetworkFailure``."""
+        with _turn:
+            library, context = self._library, self._context
+            library.nft_ctx_buffer_error(context)
+            code = library.nft_run_cmd_from_buffer(context, commands.encode())
+            said = (library.nft_ctx_get_error_buffer(context) or b"").decode(errors="replace")
+            library.nft_ctx_unbuffer_error(context)
+        if code != 0:
+            raise _failure(commands, said)
+
+    def close(self) -> None:
+        """Close the socket: every table of it goes."""
+        with _turn:
+            if self._context:
+                self._library.nft_ctx_free(self._context)
+                self._context = 0
+
+
 def _failure(commands: str, said: str) -> errors.NetworkFailure:
     lines = said.strip().splitlines()
     reason = lines[0] if lines else "no reason given"
@@ -141,7 +180,7 @@ def _library() -> ctypes.CDLL | None:
         return None
     library.nft_ctx_new.restype = ctypes.c_void_p
     library.nft_ctx_new.argtypes = [ctypes.c_uint32]
-    for name in ("nft_ctx_free", "nft_ctx_buffer_output", "nft_ctx_buffer_error"):
+    for name in ("nft_ctx_free", "nft_ctx_buffer_output", "nft_ctx_buffer_error", "nft_ctx_unbuffer_error"):
         getattr(library, name).argtypes = [ctypes.c_void_p]
     library.nft_ctx_output_set_flags.argtypes = [ctypes.c_void_p, ctypes.c_uint]
     library.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]

@@ -27,7 +27,7 @@ from composer.model import names as derived
 from composer.model.container import NetworkMembership, NetworkSpec
 from composer.model.protocols import BuildNamespace, Endpoint, NamespaceHandle, NetworkState
 from composer.model.stack import PublishedPort
-from composer.network import addresses, attachment, firewall, foreign, links, reservation, ruleset
+from composer.network import addresses, attachment, fence, firewall, foreign, links, reservation, ruleset
 from composer.network.leases import BUILD, EndpointLease, Leases, NetworkLease, PortLease
 from composer.network.zone import Zone, ZoneEntry, zone_of
 
@@ -60,6 +60,7 @@ class LinuxNetwork:
         self._held: dict[str, list[_Held]] = {}
         self._builds = 0
         self._inspector = firewall.Inspector()
+        self._fence: fence.Fence | None = None
         self.zone_version = 0
         """Grows with each change of this process to what ``zone`` answers."""
 
@@ -569,7 +570,19 @@ class LinuxNetwork:
             self._load(stack, rules, is_doubted=is_doubted)
             self._served[stack] = last_asked
 
+    def stand_guard(self, stack: str) -> None:
+        """From now on guard the stack's networks also while its rules are flushed; for a supervisor."""
+        if self._fence is None:
+            self._fence = fence.Fence()
+        with self._rules_turn, netlink.Netlink() as kernel:
+            self._fence.put(self._ruleset(stack, kernel.links()))
+
     def _load(self, stack: str, rules: ruleset.Ruleset, *, is_doubted: bool) -> None:
+        self._load_table(stack, rules, is_doubted=is_doubted)
+        if self._fence is not None:
+            self._fence.put(rules)
+
+    def _load_table(self, stack: str, rules: ruleset.Ruleset, *, is_doubted: bool) -> None:
         former = self._loaded.get(stack, "")
         if rules.is_empty:
             firewall.remove(rules.table)

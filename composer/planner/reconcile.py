@@ -39,7 +39,7 @@ from composer.model.plan import (
 )
 from composer.model.quantity import Duration
 from composer.model.stack import Condition, MountKind, Stack
-from composer.planner import capacity, claim, desired, difference, fate, images, order
+from composer.planner import capacity, claim, desired, difference, exposure, fate, images, order
 from composer.planner.draft import Draft
 from composer.planner.fate import Fate, Removal, Verdict
 from composer.planner.images import ImageOptions
@@ -373,7 +373,8 @@ class _Reconciliation:
                 if container.name == one.spec.name and not container.spec.one_off
             ]
             after = [*predecessors, *self._material_of(one)]
-            ready.append(self._draft.add(CreateContainer(spec=self._spec_to_make(one)), one.cause, after))
+            cause = f"{one.cause}{exposure.told(one.spec)}"
+            ready.append(self._draft.add(CreateContainer(spec=self._spec_to_make(one)), cause, after))
         if one.verdict is Verdict.RESTART and existing is not None:
             self._start(one, [*ready, self._stops[existing.id]])
         elif one.verdict is not Verdict.KEEP and self._options.start:

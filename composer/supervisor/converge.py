@@ -207,6 +207,7 @@ class Convergence:
             del kind, resource  # each is found again by its derived name when the next plan runs
         await self._in_thread(self._drivers.runtime.sweep_steps)
         await self._in_thread(partial(self._drivers.network.reserve, self.name))
+        await self._in_thread(partial(self._drivers.network.stand_guard, self.name))
         records = [
             record for record in self._drivers.records.containers(self.name) if record.phase == "ready"
         ]

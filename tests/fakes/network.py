@@ -348,6 +348,9 @@ class FakeNetwork:
         del container_id
         return ()
 
+    def stand_guard(self, stack: str) -> None:
+        """As the driver's: there is nothing to flush."""
+
     def reserve(self, stack: str) -> tuple[PublishedPort, ...]:
         """As the driver's: nothing was taken meanwhile."""
         del stack
