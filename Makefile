@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 
-.PHONY: setup demo test check lint bench faults clean
+.PHONY: setup demo test check lint bench images-proof faults clean
 
 setup:
 	@.ci/setup
@@ -25,6 +25,10 @@ bench: ## against Docker Compose and podman-compose, into docs/performance.md
 	@.ci/setup --peers
 	$(PYTHON) tests/benchmarks/loading.py
 	$(PYTHON) tests/benchmarks/bench.py
+
+images-proof: ## PostgreSQL, Redis, nginx, Python: built, pushed, pulled, run by composer, Podman and Docker
+	@.ci/setup --peers
+	$(PYTEST) -q -p no:randomly tests/scenarios/test_images.py
 
 faults: setup ## kill -9 at random moments: 100 of up and down, 50 of pull, load and build; 100 power cuts
 	@.ci/setup --peers

@@ -22,6 +22,7 @@ from composer.dockerfile.origins import Origin
 from composer.dockerfile.remote import Remotes, is_remote
 from composer.dockerfile.stop import Stop
 from composer.dockerfile.tree import Tree
+from composer.host import durable
 from composer.model.protocols import ImageStore
 
 _IGNORE_FILE = ".dockerignore"
@@ -74,7 +75,7 @@ class Contexts:
         room = self.images.staging("context")
         self.stack.callback(shutil.rmtree, room, ignore_errors=True)
         top = room / "tree"
-        top.mkdir(mode=0o755)
+        durable.make_directory(top, 0o755)
         try:
             with open(file, "rb") as opened, Tree(top) as root:
                 digest = hashlib.file_digest(opened, "sha256").hexdigest()

@@ -27,6 +27,7 @@ _SCP = re.compile(r"(?:[\w.-]+@)?[\w.-]+:(?!//)[^\s#]+")
 _SCHEMES = ("git://", "ssh://", "git+ssh://")
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _REF = re.compile(r"[^-\s:~^?*\[\\][^\s:~^?*\[\\]*")
+_UMASK = 0o022
 _SECONDS = 3600.0
 _TOKEN, _HEADER = "GIT_AUTH_TOKEN", "GIT_AUTH_HEADER"  # names of secrets, as BuildKit has them
 _OPTIONS = (
@@ -119,7 +120,10 @@ class Git:
     def _git(self, address: Address, directory: Path | None, *arguments: str) -> str:
         where = ("-C", str(directory)) if directory else ()
         done = process.run(
-            ["git", *_OPTIONS, *where, *arguments], environment=self._environment(address), seconds=_SECONDS
+            ["git", *_OPTIONS, *where, *arguments],
+            environment=self._environment(address),
+            seconds=_SECONDS,
+            umask=_UMASK,
         )
         if done.exit_code != 0:
             reason = _public(done.said) or f"git ended with {done.exit_code}"

@@ -104,7 +104,7 @@ class Remotes:
             message = f"{address.url}#{address.ref}: its commit is {commit}, not {checksum}"
             raise ValueError(message)
         place = room / "tree"
-        place.mkdir(mode=0o755)
+        durable.make_directory(place, 0o755)
         directory = program.checkout(address, commit, place, keeps_git_directory=keeps_git_directory)
         return Fetched(directory=directory, name=".", is_repository=True)
 

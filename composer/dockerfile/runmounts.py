@@ -26,6 +26,7 @@ from composer.dockerfile.mountflag import RunMount
 from composer.dockerfile.origins import Origin
 from composer.dockerfile.tree import Tree
 from composer.dockerfile.workspace import Workspace
+from composer.host import durable
 from composer.model.container import ContainerMount
 from composer.model.protocols import BindMount, MaterialFile
 from composer.model.quantity import ByteSize
@@ -134,7 +135,7 @@ def _bind(source: Source, kit: Kit, room: Workspace, directory: Path) -> BindMou
     scratch = None
     if not source.mount.read_only:
         for path in (directory, directory / "upper", directory / "work"):
-            path.mkdir(mode=0o755)
+            durable.make_directory(path, 0o755)
         scratch = directory
     return BindMount(
         source=Path(posixpath.normpath(posixpath.join("/", source.mount.source))),

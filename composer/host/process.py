@@ -56,10 +56,12 @@ def run(
     seconds: float | None = None,
     captures: bool = True,
     environment: Mapping[str, str] | None = None,
+    umask: int = -1,
 ) -> Completed:
     """Run a tool to its end; raises ``HostUnsupported`` when it is not installed.
 
-    ``environment`` is what it gets beside ``ENVIRONMENT``.
+    ``environment`` is what it gets beside ``ENVIRONMENT``; its umask is ours (-1), a supervisor's 077,
+    unless another one is said.
     ``captures`` is false for a tool that leaves a process behind: that process would hold the pipes.
     """
     sink = subprocess.PIPE if captures else subprocess.DEVNULL
@@ -74,6 +76,7 @@ def run(
             cwd="/",
             pass_fds=tuple(keep_descriptors),
             timeout=seconds,
+            umask=umask,
             check=False,
         )
     except FileNotFoundError as error:

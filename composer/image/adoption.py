@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from composer import errors
+from composer.host import durable
 from composer.image import blobs, pack, unpack
 from composer.image import config as configs
 from composer.model import canonical, manifest, reference
@@ -97,7 +98,7 @@ def unpack_blob(store: Store, blob: str, diff_id: str, report: Report) -> None:
     """Unpack a blob as the layer ``diff_id``; raises ``DigestMismatch`` when it is another one."""
     staged = store.staging("unpack")
     tree = staged / "tree"
-    tree.mkdir(mode=0o755)
+    durable.make_directory(tree, 0o755)
     total = store.blobs.size(blob)
     try:
         with store.blobs.open(blob) as file:

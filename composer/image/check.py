@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from composer import errors
+from composer.host import durable
 from composer.image import collection, pack, shipment, unpack
 from composer.image import config as configs
 from composer.model import canonical, reference
@@ -259,7 +260,7 @@ class _Check:
         return next((one for one in known if one.digest not in self._bad_blobs), None)
 
     def _unpacked(self, archive: Descriptor, tree: Path) -> unpack.Unpacked | None:
-        tree.mkdir(mode=0o755)
+        durable.make_directory(tree, 0o755)
         try:
             with self._store.blobs.open(archive.digest) as file:
                 return unpack.unpack(file, tree)

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
+from composer.host import durable
 from composer.image import unpack
 from composer.image.store import Store
 from composer.model.distribution import Platform
@@ -30,7 +31,7 @@ def import_tar(
     with store.lease():
         staged = store.staging("import")
         tree = staged / "tree"
-        tree.mkdir(mode=0o755)
+        durable.make_directory(tree, 0o755)
         try:
             say("unpacking")
             unpack.unpack(stream, tree)

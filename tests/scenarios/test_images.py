@@ -101,6 +101,7 @@ class Home(Engine):
 
     def __init__(self, root: Path, run: Path, registry: str) -> None:
         self.root = root
+        self.registry = registry
         settings = root / "registries.conf"
         settings.write_text(f'[[registry]]\nlocation = "{registry}"\ninsecure = true\n')
         super().__init__(
@@ -138,6 +139,12 @@ def homes(shared_registry: Registry) -> Iterator[tuple[Home, Home]]:
 
 
 @pytest.fixture
+def others(docker: Docker, podman: Podman, skopeo: Engine) -> tuple[Docker, Podman, Engine]:
+    """The engines that use what composer made."""
+    return docker, podman, skopeo
+
+
+@pytest.fixture
 def clock(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     """Says how long it took since it was last asked: these are the figures of the documentation."""
     last = time.monotonic()
@@ -162,14 +169,13 @@ def config_of(engine: Engine, image: str) -> Mapping[str, object]:
 def prove(
     stack: Stack,
     homes: tuple[Home, Home],
-    registry: Registry,
     others: tuple[Docker, Podman, Engine],
     clock: Callable[[str], None],
 ) -> None:
     """Build, push, forget, pull, run; and the same images with skopeo, Podman and Docker."""
     builder, user = homes
     docker, podman, skopeo = others
-    names = {trial.image: f"{registry.host}/{trial.image}" for trial in stack.trials}
+    names = {trial.image: f"{builder.registry}/{trial.image}" for trial in stack.trials}
     for base in stack.bases:
         builder.ok("image", "bootstrap", *base, timeout=900)
     clock("base image")
@@ -204,10 +210,7 @@ def prove(
 
 def test_a_small_stack(
     homes: tuple[Home, Home],
-    shared_registry: Registry,
-    docker: Docker,
-    podman: Podman,
-    skopeo: Engine,
+    others: tuple[Docker, Podman, Engine],
     tmp_path: Path,
     clock: Callable[[str], None],
 ) -> None:
@@ -220,19 +223,14 @@ def test_a_small_stack(
         question=("one", "stat", "-c", "%a %u:%g", "/text"),
         answer="640 7:8",
     )
-    prove(small, homes, shared_registry, (docker, podman, skopeo), clock)
+    prove(small, homes, others, clock)
 
 
 @pytest.mark.slow
 def test_the_images_of_the_example(
-    homes: tuple[Home, Home],
-    shared_registry: Registry,
-    docker: Docker,
-    podman: Podman,
-    skopeo: Engine,
-    clock: Callable[[str], None],
+    homes: tuple[Home, Home], others: tuple[Docker, Podman, Engine], clock: Callable[[str], None]
 ) -> None:
-    prove(EXAMPLES, homes, shared_registry, (docker, podman, skopeo), clock)
+    prove(EXAMPLES, homes, others, clock)
 
 
 OTHERS_DOCKERFILE = (
@@ -242,18 +240,15 @@ OTHERS_DOCKERFILE = (
 
 
 def test_images_that_docker_and_podman_built(
-    homes: tuple[Home, Home],
-    shared_registry: Registry,
-    docker: Docker,
-    podman: Podman,
-    buildah: Podman,
+    homes: tuple[Home, Home], others: tuple[Docker, Podman, Engine], buildah: Podman
 ) -> None:
     builder, user = homes
+    docker, podman, _ = others
     builder.ok("image", "bootstrap", "--busybox", "busybox")
     archive = builder.ok("image", "save", "busybox")
     docker.ok("load", stdin=archive)
     podman.ok("load", stdin=archive)
-    by_docker, by_podman = f"{shared_registry.host}/by/docker:1", f"{shared_registry.host}/by/podman:1"
+    by_docker, by_podman = f"{user.registry}/by/docker:1", f"{user.registry}/by/podman:1"
     docker.ok("build", "-t", by_docker, "-", stdin=OTHERS_DOCKERFILE)
     docker.ok("push", by_docker)
     buildah.ok("bud", "--pull-never", "-t", by_podman, "-f", "-", ".", stdin=OTHERS_DOCKERFILE)

@@ -51,6 +51,7 @@ class Composer:
             capture_output=True,
             text=True,
             timeout=300,
+            umask=0o077,  # a supervisor's, which builds for `up`: an image does not depend on it
             check=False,
         )
 

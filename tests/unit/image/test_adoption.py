@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,16 @@ def test_an_adopted_image_is_there_byte_for_byte(store: Store) -> None:
         assert store.get(name) == image
     assert store.get(f"registry.example/app@{pulled.manifest.digest}") == image
     assert store.find(f"registry.example/other@{INDEX}") is None
+
+
+def test_a_layer_without_a_root_entry_is_open_to_all_whatever_the_umask(store: Store) -> None:
+    """Docker's layers have none, and a supervisor's umask is 077: users of the image must get in."""
+    before = os.umask(0o077)
+    try:
+        image = store.adopt(images.pulled(store, BASE, TOP), ["app"], images.ignore)
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in store.layer_paths(image)] == [0o755, 0o755]
 
 
 def test_it_goes_out_as_it_came(store: Store) -> None:
