@@ -249,6 +249,33 @@ def add_timeout(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_period(parser: argparse.ArgumentParser) -> None:
+    """``--since`` and ``--until``."""
+    for flag, what in (("--since", "from then on"), ("--until", "up to then")):
+        text = f"only what is {what}: 42m (ago), 2026-01-31T12:00:00, or Unix seconds"
+        parser.add_argument(flag, default="", metavar="TIME", help=text)
+
+
+def period(options: argparse.Namespace) -> tuple[float, float]:
+    """The Unix times of ``--since`` and ``--until``; 0 and infinity without them.  Raises ``UsageError``."""
+    return moment("--since", options.since) or 0.0, moment("--until", options.until) or float("inf")
+
+
+def moment(flag: str, text: str) -> float | None:
+    """A point in time as Docker reads it; ``None`` for no text."""
+    if not text:
+        return None
+    import time
+
+    from composer.model import moment as moments
+
+    try:
+        return moments.parse(text, time.time())
+    except ValueError as error:
+        message = f"{flag}: {text!r} is no point in time"
+        raise errors.UsageError(message, hint="Write 42m, 2026-01-31T12:00:00, or Unix seconds.") from error
+
+
 def add_log_style(parser: argparse.ArgumentParser) -> None:
     """How lines of container output are shown."""
     parser.add_argument("--no-color", action="store_true", help="no colours")

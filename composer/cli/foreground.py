@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from composer import errors
-from composer.cli.following import Feed, Follower, Interruption
+from composer.cli.following import Bell, Feed, Follower, Interruption
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,20 +42,27 @@ class Foreground:
         self._aborts = aborts
         self._exit_code_from = exit_code_from
         self._completing = completing
-        self._interruption = Interruption()
+        bell = Bell()
+        self._interruption = Interruption(bell)
         self._stopping: threading.Thread | None = None
         self._is_killed = False
         self._exit_code = 0
-        self._follower = Follower(view, Feed(session.connect), session.rows, services=services, since=since)
+        feed = Feed(session.connect, bell)
+        self._follower = Follower(view, feed, bell, session.rows, services=services, since=since)
 
     def run(self) -> int:
         """Show output until the end; returns the exit code of ``up``."""
         with self._interruption.listening():
-            self._follower.begin()
-            self._look_for_abort()
-            self._follower.follow(self._is_enough)
-            if self._stopping is not None:
-                self._stopping.join()
+            try:
+                self._follower.begin()
+                self._look_for_abort()
+                self._follower.follow(self._is_enough)
+            finally:
+                # Also when there is nobody to show anything to any more: what was begun is finished.
+                if self._interruption.count and self._stopping is None:
+                    self._stop()
+                if self._stopping is not None:
+                    self._stopping.join()
         if self._exit_code_from:
             self._follower.look()
             return exit_code_of(self._follower.rows, self._exit_code_from)
@@ -65,8 +72,8 @@ class Foreground:
         if events:
             self._look_for_abort()
         if self._interruption.count == 1 and self._stopping is None:
-            self._session.note("Gracefully Stopping... press Ctrl+C again to force")
             self._stop()
+            self._session.note("Gracefully Stopping... press Ctrl+C again to force")
         elif self._interruption.count > 1 and not self._is_killed:
             self._is_killed = True
             self._ask("kill", {"services": self._services, "signal": "SIGKILL"})
@@ -79,8 +86,8 @@ class Foreground:
         if culprit is not None:
             code = culprit["ExitCode"]
             self._exit_code = code if isinstance(code, int) else 1
-            self._session.note(f"Aborting on container exit: {culprit['Name']} exited with code {code}")
             self._stop()
+            self._session.note(f"Aborting on container exit: {culprit['Name']} exited with code {code}")
 
     def _stop(self) -> None:
         arguments: Json = {"services": self._services, "timeout": self._timeout}

@@ -7,8 +7,9 @@ is written, so lines that are read together come out in the order they were writ
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from composer import errors
 from composer.cli import containers, terminal
 
 TYPE_CHECKING = False
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
+    from composer.host.inotify import Inotify
     from composer.runtime.logs import LogFollower, LogRecord
 
 LONGEST_LINE = 1 << 20
@@ -35,29 +37,32 @@ class Source:
         # The follower was opened before the history was read: what both have is shown once.  conmon
         # gives all lines of one write the same time, so none of a write is lost by this.
         self._seen_until = history[-1].time if history else float("-inf")
-        self._partial: dict[str, bytes] = {}
+        self._parts: dict[str, list[bytes]] = {}
+        self._sizes: dict[str, int] = {}
 
-    def lines(self) -> list[Line]:
-        """The whole lines written since the last call."""
-        found = list(self._joined(self._history))
-        self._history.clear()
+    def lines(self) -> Iterator[Line]:
+        """The whole lines written since the last call, read as they are asked for."""
+        history, self._history = self._history, []
+        yield from self._joined(history)
         while records := self._follower.read_new():
-            found.extend(self._joined(record for record in records if record.time > self._seen_until))
-        return found
+            yield from self._joined(record for record in records if record.time > self._seen_until)
 
     def rest(self) -> list[Line]:
         """Lines that were begun and never ended."""
-        lines = [(float("inf"), "", self.label, _text(part)) for part in self._partial.values() if part]
-        self._partial.clear()
+        lines = [(float("inf"), "", self.label, _text(b"".join(parts))) for parts in self._parts.values()]
+        self._parts.clear()
+        self._sizes.clear()
         return lines
 
-    def _joined(self, records: Iterable[LogRecord]) -> Iterable[Line]:
+    def _joined(self, records: Iterable[LogRecord]) -> Iterator[Line]:
         for record in records:
-            text = self._partial.pop(record.stream, b"") + record.text
-            if record.is_partial and len(text) < LONGEST_LINE:
-                self._partial[record.stream] = text
-            else:
-                yield (record.time, record.timestamp, self.label, _text(text))
+            parts = self._parts.setdefault(record.stream, [])
+            parts.append(record.text)
+            size = self._sizes[record.stream] = self._sizes.get(record.stream, 0) + len(record.text)
+            if record.is_partial and size < LONGEST_LINE:
+                continue
+            del self._parts[record.stream], self._sizes[record.stream]
+            yield (record.time, record.timestamp, self.label, _text(b"".join(parts)))
 
 
 class Style:
@@ -78,9 +83,24 @@ class Style:
 
 
 class LogView:
-    """Follows the logs of containers and writes their lines to ``out``."""
+    """Follows the logs of containers and writes their lines to ``out``.
 
-    def __init__(self, out: TextIO, style: Style, data: Path, *, services: Iterable[str] = ()) -> None:
+    With ``rings`` the directories of the logs are watched (inotify(7)), and ``descriptor`` is readable
+    when one of them was written to.
+    """
+
+    def __init__(
+        self,
+        out: TextIO,
+        style: Style,
+        data: Path,
+        *,
+        services: Iterable[str] = (),
+        index: int = 0,
+        rings: bool = False,
+    ) -> None:
+        self._index = index
+        self._bell = _bell() if rings else None
         self._out = out
         self._style = style
         self._data = data
@@ -94,6 +114,7 @@ class LogView:
 
         ``tail`` is how many of the lines a log has already are shown; ``None`` is all.
         """
+        from composer.host import inotify
         from composer.runtime import logs
 
         for row in rows:
@@ -102,8 +123,12 @@ class LogView:
                 continue
             if self._services and service not in self._services:
                 continue
+            if self._index and containers.number_of(dict(row)) != str(self._index):
+                continue
             path = self._data / "containers" / identity / "log"
             label = containers.label_of(dict(row))
+            if self._bell is not None and path.parent.is_dir():
+                self._bell.watch(path.parent, inotify.MODIFIED | inotify.CREATED | inotify.MOVED_TO)
             follower = logs.LogFollower(path, from_end=tail is not None)
             history = [] if tail is None else logs.read_records(path, tail=tail)
             self._sources[identity] = Source(label, follower, history)
@@ -111,10 +136,28 @@ class LogView:
             self._colours.setdefault(label, palette[len(self._colours) % len(palette)])
             self._width = max(self._width, len(label))
 
-    def drain(self, *, since: float = 0.0) -> int:
-        """Write what is new, oldest first; returns how many lines."""
-        batches = [[line for line in source.lines() if line[0] >= since] for source in self._sources.values()]
+    @property
+    def descriptor(self) -> int | None:
+        """What is readable when a log grew; ``None`` where the host has no bell to give."""
+        return None if self._bell is None else self._bell.descriptor
+
+    def quieten(self) -> None:
+        """Forget what rang: whoever calls this drains afterwards."""
+        while self._bell is not None and self._bell.read():
+            pass
+
+    def drain(self, *, since: float = 0.0, until: float = float("inf")) -> int:
+        """Write what is new, oldest first; returns how many lines.
+
+        Lines are read as they are written, so a log of gigabytes needs no memory.
+        """
+        batches = [_within(source.lines(), since, until) for source in self._sources.values()]
         return self._write(merged(batches))
+
+    def close(self) -> None:
+        """No bell rings any more."""
+        if self._bell is not None:
+            self._bell.close()
 
     def finish(self) -> None:
         """Write lines that were never ended by a newline."""
@@ -133,7 +176,7 @@ class LogView:
         """One line as it is shown, with its newline."""
         _, timestamp, label, text = line
         if self._style.is_escaped:
-            text = terminal.harmless(text)
+            text = terminal.harmless(text.rstrip("\r"))
         if self._style.has_time:
             text = f"{timestamp} {text}"
         if not self._style.has_prefix:
@@ -145,10 +188,25 @@ class LogView:
         return f"{prefix}{text}\n"
 
 
-def merged(batches: Iterable[list[Line]]) -> Iterable[Line]:
+def _bell() -> Inotify | None:
+    """Where the host has none left, whoever follows looks now and then."""
+    from composer.host import inotify
+
+    try:
+        return inotify.Inotify()
+    except errors.HostUnsupported:
+        return None
+
+
+def _within(lines: Iterable[Line], since: float, until: float) -> Iterator[Line]:
+    return (line for line in lines if since <= line[0] <= until)
+
+
+def merged(batches: Iterable[Iterable[Line]]) -> Iterable[Line]:
     """Lines of several logs by time; lines of one log keep their order."""
     return heapq.merge(*batches, key=lambda line: line[0])
 
 
 def _text(line: bytes) -> str:
-    return line.decode("utf-8", errors="replace").rstrip("\r\n")
+    """Bytes that are no UTF-8 travel as surrogates: a pipe gets them back as they were."""
+    return line.decode("utf-8", errors="surrogateescape")

@@ -6,6 +6,7 @@ cheapest way is tried first: a name that is remembered, a supervisor that lives.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -62,9 +63,10 @@ class Session:
         self.out.write(f"{text}\n")
 
     def note(self, text: str) -> None:
-        """A line beside the answer."""
-        self.err.write(f"{text}\n")
-        self.err.flush()
+        """A line beside the answer; where nobody can read it (the terminal is gone) it is not said."""
+        with contextlib.suppress(OSError):
+            self.err.write(f"{text}\n")
+            self.err.flush()
 
     # ------------------------------------------------------------------ the stack and its file
 

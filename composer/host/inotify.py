@@ -10,7 +10,9 @@ from pathlib import Path
 
 from composer import errors
 
+MODIFIED = 0x2
 MOVED_TO = 0x80
+CREATED = 0x100
 QUEUE_OVERFLOW = 0x4000
 _CLOSE_ON_EXEC, _NON_BLOCKING = os.O_CLOEXEC, os.O_NONBLOCK
 _HEADER = struct.Struct("iIII")

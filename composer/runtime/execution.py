@@ -269,6 +269,8 @@ def _said(directory: Path) -> str:
 
 def _hold(master: int) -> None:
     """Leave a process behind that keeps a terminal alive, reading what is written to it, until its end."""
+    # Where we lead our session, our end hangs its terminal up: it must not reach who is left behind.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if os.fork() != 0:
         return
     try:

@@ -8,9 +8,9 @@ sits in memory.  Text is returned raw; escaping is the renderer's business.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 
 import attrs
@@ -46,17 +46,20 @@ def parse(line: bytes) -> LogRecord | None:
 
 
 def _seconds(timestamp: str) -> float | None:
-    """RFC 3339 with nanoseconds; ``datetime`` takes six digits of them."""
+    """RFC 3339 with nanoseconds."""
     head, dot, rest = timestamp.partition(".")
     digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    zone = rest[len(digits) :] if dot else ""
     try:
-        if not dot:
-            return datetime.fromisoformat(timestamp).timestamp()
-        whole = datetime.fromisoformat(head + zone).timestamp()
-        return whole + float(f"0.{digits or '0'}")
+        whole = _whole_seconds(head + rest[len(digits) :])
+        return whole + float(f"0.{digits or '0'}") if dot else whole
     except ValueError:
         return None
+
+
+@functools.lru_cache(maxsize=256)
+def _whole_seconds(timestamp: str) -> float:
+    """Thousands of lines share a second: it is read once."""
+    return datetime.fromisoformat(timestamp).timestamp()
 
 
 class LogFollower:
@@ -163,7 +166,7 @@ def _records_in(path: Path, tail: int | None) -> list[LogRecord]:
     found = []
     with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
         file.seek(start)
-        for line in iter(partial(file.readline, LONGEST * 2), b""):
+        for line in iter(functools.partial(file.readline, LONGEST * 2), b""):
             record = parse(line.removesuffix(b"\n")) if line.endswith(b"\n") or len(line) > LONGEST else None
             if record is not None:
                 found.append(record)

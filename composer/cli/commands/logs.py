@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from composer import errors
 from composer.cli import arguments, containers, terminal
 
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
     from composer.cli.session import Session
 
 EXAMPLES = """composer logs
-composer logs -f --tail 20 web"""
+composer logs -f --tail 20 web
+composer logs --since 10m --until 2026-01-31T12:00:00 -t web"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +25,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("-f", "--follow", action="store_true", help="go on until the containers end")
     add("-n", "--tail", default="all", metavar="LINES", help="only the last lines of each container")
     add("-t", "--timestamps", action="store_true", help="show when each line was written")
+    arguments.add_period(parser)
+    arguments.add_index(parser)
     arguments.add_log_style(parser)
     arguments.add_services(parser)
 
@@ -31,32 +36,42 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     from composer.cli import logview
 
     tail = lines_of(options.tail)
+    since, until = arguments.period(options)
     rows = session.rows()
     containers.check_services(rows, options.services)
-    style = style_of(session, options)
-    view = logview.LogView(session.out, style, session.paths.data, services=options.services)
+    view = logview.LogView(
+        session.out,
+        style_of(session, options),
+        session.paths.data,
+        services=options.services,
+        index=options.index,
+        rings=options.follow,
+    )
     view.adopt(rows, tail=tail)
     if options.follow:
-        _follow(session, view, options.services)
+        _follow(session, view, options.services, since, until)
     else:
-        view.drain()
+        view.drain(since=since, until=until)
         view.finish()
     return 0
 
 
-def _follow(session: Session, view: LogView, services: list[str]) -> None:
+def _follow(session: Session, view: LogView, services: list[str], since: float, until: float) -> None:
     from composer.cli import following
 
-    feed = following.Feed(session.connect)
-    follower = following.Follower(view, feed, session.rows, services=services)
+    bell = following.Bell()
+    feed = following.Feed(session.connect, bell)
+    follower = following.Follower(view, feed, bell, session.rows, services=services, since=since, until=until)
     follower.begin()
     follower.follow(lambda _events: False)
 
 
 def style_of(session: Session, options: argparse.Namespace) -> Style:
-    """How lines look, from the options and the terminal."""
+    """How lines look, from the options and the terminal; a pipe gets a container's bytes as they were."""
     from composer.cli import logview
 
+    if session.out is sys.stdout:
+        sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     return logview.Style(
         has_prefix=not options.no_log_prefix,
         has_colour=not options.no_color and terminal.uses_colour(session.out, session.root.ansi),

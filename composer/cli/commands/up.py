@@ -131,7 +131,8 @@ def _stay(session: Session, options: argparse.Namespace, *, began: float, answer
         if not row.get("OneOff") and (not shown or row["Service"] in shown)
     )
     session.note(f"Attaching to {', '.join(names)}")
-    view = logview.LogView(session.out, style_of(session, options), session.paths.data, services=shown)
+    style = style_of(session, options)
+    view = logview.LogView(session.out, style, session.paths.data, services=shown, rings=True)
     attached = foreground.Foreground(
         session,
         view,
