@@ -105,6 +105,11 @@ class Served:
         self, name: str, kind: int = dnswire.TYPE_A, *, identity: int = 99
     ) -> tuple[int, list[str], int]:
         """Code, addresses and flags of the answer over UDP."""
+        reply = await self.ask_raw(name, kind, identity=identity)
+        return unpacked(reply, len(question(name, kind, identity)))
+
+    async def ask_raw(self, name: str, kind: int, *, identity: int = 99) -> bytes:
+        """The answer itself."""
         packet = question(name, kind, identity)
         with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as client:
             await client.connect(("127.0.0.1", self.port))
@@ -112,7 +117,7 @@ class Served:
             with trio.fail_after(10):
                 reply = await client.recv(4096)
         assert reply[:2] == packet[:2]
-        return unpacked(reply, len(packet))
+        return reply
 
     async def ask_over_tcp(self, *names: str) -> list[tuple[int, list[str], int]]:
         """The same over one connection."""
@@ -331,3 +336,43 @@ async def test_inside_a_namespace(tmp_path: Path) -> None:
         sleeper.kill()
         sleeper.wait()
         namespace.close()
+
+
+DUAL = [
+    ZoneEntry(
+        container_id="web1",
+        network="front",
+        address="10.0.0.2",
+        address6="fd00::2",
+        names=("shop-web-1", "web"),
+    ),
+    ZoneEntry(container_id="web2", network="front", address6="fd00::3", names=("shop-web-2", "web")),
+]
+
+
+async def test_addresses_of_both_families(tmp_path: Path) -> None:
+    async with serving(tmp_path, entries=DUAL) as served:
+        assert (await served.ask("web"))[1] == ["10.0.0.2"]
+        answers = [(await served.ask_raw("web", dnswire.TYPE_AAAA)) for _ in range(4)]
+        addresses = [socket.inet_pton(socket.AF_INET6, address) for address in ("fd00::2", "fd00::3")]
+        assert all(address in answer for answer in answers for address in addresses)
+        assert len({answer.index(addresses[0]) for answer in answers}) == 2, "they take turns"
+        assert (await served.ask("shop-web-2"))[:2] == (0, []), "it exists, without IPv4"
+        name = "".join(f"{nibble}." for nibble in reversed("fd00" + "0" * 27 + "3")) + "ip6.arpa"
+        assert b"shop-web-2" in await served.ask_raw(name, dnswire.TYPE_PTR)
+
+
+async def test_any_type_is_answered_with_addresses(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        reply = await served.ask_raw("web", dnswire.TYPE_ANY)
+        kind = struct.unpack_from("!H", reply, len(question("web")) + 2)[0]
+        assert kind == dnswire.TYPE_A
+
+
+async def test_link_of_the_asker_alone(tmp_path: Path) -> None:
+    entries = [*ENTRIES[:1], attrs.evolve(ENTRIES[1], links={"cache": "web"})]
+    async with serving(tmp_path, asker="web2", entries=entries) as served:
+        assert sorted((await served.ask("cache"))[1]) == ["10.0.0.2", "10.0.0.3"]
+    async with serving(tmp_path, asker="web1", entries=entries) as served:
+        await served.ask("cache")
+        assert served.upstream.asked == ["cache"], "a name of the world, for everybody else"
