@@ -137,11 +137,20 @@ def _title(event: Event) -> str:
 
 
 class Plain(Renderer):
-    """A line per step that ended, and per line of a build."""
+    """A line per step and per layer that ended, and per line of a build."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._layers: set[tuple[object, object]] = set()
 
     def show(self, event: Event) -> None:
         """Write the event's line, if it has one."""
         line = line_of(event)
+        if line is not None and event.get("type") == "transfer":
+            # A layer that was here already may be done a second time, when it is unpacked.
+            ended = (event.get("resource"), event.get("layer"))
+            line = None if ended in self._layers else line
+            self._layers.add(ended)
         if line is not None:
             self._stream.write(f"{terminal.harmless(line)}\n")
             self._stream.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from composer import errors
@@ -14,10 +15,14 @@ from composer.planner import images
 
 if TYPE_CHECKING:
     from composer.image.store import Store
-    from composer.model.distribution import Platform, Report, Transfer
+    from composer.model.distribution import Descriptor, Platform, Report, Transfer
     from composer.model.image import Image
     from composer.model.protocols import Interrupt
-    from composer.registry.registry import Registry
+    from composer.registry.registry import Arrived, Registry
+
+
+UNPACKED_AT_ONCE = 2
+"""Layers: more only compete for the disk's journal."""
 
 
 class ImageSupply:
@@ -70,7 +75,7 @@ class ImageSupply:
         interrupt: Interrupt | None = None,
     ) -> Image:
         """Fetch an image whatever is there; raises ``RegistryError`` and its kinds, ``ImageError``."""
-        report = report or _silence
+        report = _interruptible(report or _silence, interrupt)
         wanted = _platform(platform or self._environment.get("DOCKER_DEFAULT_PLATFORM", ""))
         asked = reference.parse(name)
         with self._store.lease():
@@ -78,9 +83,7 @@ class ImageSupply:
                 current = self._still_current(name, wanted or platforms.this_host(), interrupt)
                 if current is not None:
                     return current
-                arrived = self.registry.pull(
-                    name, self._store.blobs, platform=wanted, report=report, interrupt=interrupt
-                )
+                arrived = self._fetch(name, wanted, report, interrupt)
             except errors.RegistryUnreachable as error:
                 error.hint = f"{error.hint} {_without_registry(name)}".strip()
                 raise
@@ -91,6 +94,31 @@ class ImageSupply:
             if asked != arrived.name and not asked.digest:
                 self._store.tag(name, image.id)  # what it was asked for as, too: an alias is not known again
         return self._store.get(image.id)
+
+    def _fetch(
+        self, name: str, platform: Platform | None, report: Report, interrupt: Interrupt | None
+    ) -> Arrived:
+        """Fetch the blobs; layers are unpacked while others are still on their way.
+
+        What goes wrong with that is no error here: ``adopt`` makes what is not made, and says what is wrong.
+        """
+        with ThreadPoolExecutor(UNPACKED_AT_ONCE, thread_name_prefix="ahead") as ahead:
+
+            def unpack(config: Descriptor, position: int, layer: Descriptor) -> None:
+                ahead.submit(self._store.unpack_ahead, config, position, layer, report)
+
+            try:
+                return self.registry.pull(
+                    name,
+                    self._store.blobs,
+                    platform=platform,
+                    report=report,
+                    interrupt=interrupt,
+                    on_layer=unpack,
+                )
+            except BaseException:
+                ahead.shutdown(wait=False, cancel_futures=True)
+                raise
 
     def _still_current(self, name: str, wanted: Platform, interrupt: Interrupt | None) -> Image | None:
         """The image of the store, if the registry says that the name stands for it; its age begins anew.
@@ -140,6 +168,17 @@ def _platform(text: str) -> Platform | None:
 
 def _without_registry(name: str) -> str:
     return f"Without a registry, `composer image bootstrap {name}` makes a base image."
+
+
+def _interruptible(report: Report, interrupt: Interrupt | None) -> Report:
+    """A report that ends what it is told of: the store unpacks, and knows no interrupts."""
+
+    def checked(transfer: Transfer) -> None:
+        if interrupt is not None and interrupt.is_set:
+            raise errors.Interrupted("interrupted")
+        report(transfer)
+
+    return checked
 
 
 def _silence(_transfer: Transfer) -> None:

@@ -80,6 +80,13 @@ def assemble(
     return store.get(config.digest)
 
 
+def unpack_ahead(store: Store, config: Descriptor, position: int, layer: Descriptor, report: Report) -> None:
+    """See ``Store.unpack_ahead``."""
+    diff_ids = configs.from_json(store.blobs.read(config.digest, limit=configs.LARGEST)).layers
+    if position < len(diff_ids):
+        _unpack(store, layer, diff_ids[position], report)
+
+
 def _unpack(store: Store, layer: Descriptor, diff_id: str, report: Report) -> None:
     """Make one layer, unless it is here or another process just makes it."""
     with store.layers.making(diff_id) as is_ours:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from composer.host.database import Database
     from composer.host.paths import Paths
-    from composer.model.distribution import Platform, Pulled, PushRequest, Report
+    from composer.model.distribution import Descriptor, Platform, Pulled, PushRequest, Report
 
 _ID_LENGTH = len("sha256:") + 64
 
@@ -255,6 +255,14 @@ class Store:
         )
 
     # ------------------------------------------------------------------ to and from elsewhere
+
+    def unpack_ahead(self, config: Descriptor, position: int, layer: Descriptor, report: Report) -> None:
+        """Make one layer of an image that is still on its way, so that ``adopt`` finds it made.
+
+        ``config`` is here, and ``layer`` is the archive at that position.  Raises what ``adopt`` raises.
+        """
+        with self.lease():
+            adoption.unpack_ahead(self, config, position, layer, report)
 
     def adopt(
         self, pulled: Pulled, tags: Sequence[str], report: Report, *, from_registry: bool = True

@@ -26,6 +26,7 @@ class Attempts:
         self._interrupt = interrupt
         self._tried = 0
         self._waited = 0.0
+        self._was_connected = False
 
     def failed(self, failure: Failure, *, brought: int = 0) -> None:
         """Wait until the next attempt; raises the failure when there shall be none.
@@ -36,9 +37,16 @@ class Attempts:
         if isinstance(failure, ConnectionFailed) and not failure.may_pass:
             raise failure
         retry_after = failure.retry_after if isinstance(failure, Temporary) else None
+        is_connecting = isinstance(failure, ConnectionFailed) and failure.is_connecting
+        self._was_connected = self._was_connected or not is_connecting
         jitter = random.random()  # noqa: S311 -- spreads clients, keeps no secret
         seconds = retry.delay(
-            self._tried, self._patience, retry_after=retry_after, jitter=jitter, waited=self._waited
+            self._tried,
+            self._patience,
+            retry_after=retry_after,
+            jitter=jitter,
+            waited=self._waited,
+            is_connecting=not self._was_connected,
         )
         if seconds is None:
             _give_up(failure)

@@ -34,7 +34,10 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
 
 
 def download(client: Client, blobs: Blobs, blob: Descriptor, report: Report) -> None:
-    """Fetch a blob unless it is here; raises ``RegistryError``, ``DigestMismatch``, ``Interrupted``."""
+    """Fetch a blob unless it is here; raises ``RegistryError``, ``DigestMismatch``, ``Interrupted``.
+
+    The last report is that every byte came: what is done with them is the store's to tell.
+    """
     if blobs.has(blob.digest):
         report(Transfer(digest=blob.digest, state=TransferState.PRESENT, done=blob.size, total=blob.size))
         return
@@ -43,7 +46,7 @@ def download(client: Client, blobs: Blobs, blob: Descriptor, report: Report) -> 
         state = TransferState.PRESENT
         if not blobs.has(blob.digest):  # another one may have fetched it while we waited
             _fetch(client, blob, writer, report)
-            state = TransferState.DONE
+            state = TransferState.TRANSFERRING
     report(Transfer(digest=blob.digest, state=state, done=blob.size, total=blob.size))
 
 

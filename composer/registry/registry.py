@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
+OnLayer = Callable[[Descriptor, int, Descriptor], None]
+"""Called with an image's configuration, a layer's position among the layers, and the layer."""
+
 _DEEPEST = 2
 """Indexes within indexes that are followed."""
 
@@ -75,26 +78,26 @@ class Registry:
         platform: Platform | None = None,
         report: Report,
         interrupt: Interrupt | None = None,
+        on_layer: OnLayer | None = None,
     ) -> Arrived:
         """Fetch an image into ``blobs``; ``platform`` is this host's unless given.
+
+        ``on_layer`` hears of each layer that is here while others are still on their way.
 
         Raises ``RegistryNotFound`` when no place has it, other kinds of ``RegistryError``,
         ``ImageError`` for what is no image or not for the platform, ``Interrupted``.
         """
         stop = workers.Linked(interrupt)
-        try:
-            return self._pull(text, blobs, platform, report, stop)
-        finally:
-            stop.close()
+        target = _Target(blobs=blobs, platform=platform, report=report, on_layer=on_layer or _nothing)
 
-    def _pull(
-        self, text: str, blobs: Blobs, platform: Platform | None, report: Report, stop: workers.Linked
-    ) -> Arrived:
         def pull_from(name: Reference, client: Client) -> Arrived:
-            pulled = _Pull(client, blobs, platform, report, stop).run(name.digest or name.tag)
+            pulled = _Pull(client, target, stop).run(name.digest or name.tag)
             return Arrived(name=name, pulled=pulled)
 
-        return self._from_first(text, pull_from, stop)
+        try:
+            return self._from_first(text, pull_from, stop)
+        finally:
+            stop.close()
 
     def digest_of(self, text: str, *, interrupt: Interrupt | None = None) -> str:
         """The digest that a name stands for now, as its registry says."""
@@ -201,30 +204,35 @@ class Registry:
         )
 
 
+@attrs.frozen(kw_only=True)
+class _Target:
+    """Where a pull goes, and who hears of it."""
+
+    blobs: Blobs
+    platform: Platform | None
+    report: Report
+    on_layer: OnLayer
+
+
 class _Pull:
     """One image from one endpoint."""
 
-    def __init__(
-        self, client: Client, blobs: Blobs, platform: Platform | None, report: Report, stop: workers.Linked
-    ) -> None:
+    def __init__(self, client: Client, target: _Target, stop: workers.Linked) -> None:
         self._client = client
-        self._blobs = blobs
-        self._platform = platform
-        self._report = report
+        self._blobs = target.blobs
+        self._platform = target.platform
+        self._report = target.report
+        self._on_layer = target.on_layer
         self._stop = stop
 
     def run(self, name: str) -> Pulled:
         """Everything of the image is in the store afterwards."""
         served, found, index_digest = self._chosen(self._client.manifest(name))
         self._blobs.put(served.content)
-        parts = {blob.digest: blob for blob in (found.config, *found.layers)}
-        workers.run_all(
-            [
-                partial(download.download, self._client, self._blobs, blob, self._report_of(blob, found))
-                for blob in parts.values()
-            ],
-            self._stop,
-        )
+        layers = {layer.digest: (number, layer) for number, layer in enumerate(found.layers)}
+        calls = [partial(download.download, self._client, self._blobs, found.config, _silence)]
+        calls += [partial(self._fetch_layer, found.config, *numbered) for numbered in layers.values()]
+        workers.run_all(calls, self._stop)
         if self._platform is not None and not index_digest:
             self._refuse_other_platform(found.config.digest, self._platform)
         own = Descriptor(media_type=found.media_type, digest=served.digest, size=len(served.content))
@@ -262,13 +270,18 @@ class _Pull:
             message = f"{self._client.endpoint.name} is for {system}/{architecture} only, not for {wanted}"
             raise errors.ImageError(message)
 
-    def _report_of(self, blob: Descriptor, found: Manifest) -> Report:
-        """Progress is about layers; the configuration is small and of no interest."""
-        return _silence if blob == found.config else self._report
+    def _fetch_layer(self, config: Descriptor, number: int, layer: Descriptor) -> None:
+        download.download(self._client, self._blobs, layer, self._report)
+        if self._blobs.has(config.digest):  # it was asked for first, and is small
+            self._on_layer(config, number, layer)
 
 
 def _silence(_transfer: object) -> None:
-    return
+    """The configuration is small: its progress is of no interest."""
+
+
+def _nothing(_config: Descriptor, _number: int, _layer: Descriptor) -> None:
+    """Nobody wants to hear of layers."""
 
 
 def _no_platform(name: str, found: Index, wanted: Platform) -> errors.ImageError:

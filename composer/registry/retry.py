@@ -22,27 +22,35 @@ class Patience:
     Times in seconds.  A transfer that brings less than ``slowest`` bytes per second for ``stall``
     seconds counts as cut.  All waits that a server asks for come to ``longest_wait`` at most.  An attempt
     that brought ``progress`` bytes does not count as one: a connection that is cut every minute still
-    comes to its end.
+    comes to its end.  Where nothing was ever reached, ``connecting`` attempts are enough.
     """
 
     attempts: int = 6
+    connecting: int = 3
     first_delay: float = 0.5
     longest_delay: float = 20.0
     longest_wait: float = 90.0
-    connect: float = 15.0
+    connect: float = 10.0
     stall: float = 30.0
     slowest: int = 1024
     progress: int = 256 * 1024
 
 
 def delay(
-    tried: int, patience: Patience, *, retry_after: float | None, jitter: float, waited: float = 0.0
+    tried: int,
+    patience: Patience,
+    *,
+    retry_after: float | None,
+    jitter: float,
+    waited: float = 0.0,
+    is_connecting: bool = False,
 ) -> float | None:
     """Seconds until the next attempt after ``tried`` ones; ``None`` to give up.
 
     ``jitter`` is random, in [0, 1); ``waited`` are the seconds that the server had us wait before.
+    ``is_connecting``: there never was a connection.
     """
-    if tried >= patience.attempts:
+    if tried >= (patience.connecting if is_connecting else patience.attempts):
         return None
     if retry_after is not None:
         return retry_after if waited + retry_after <= patience.longest_wait else None

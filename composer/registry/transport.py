@@ -52,12 +52,17 @@ class Origin:
 
 
 class ConnectionFailed(errors.RegistryUnreachable):
-    """No answer came.  ``may_pass`` says whether trying again makes sense."""
+    """No answer came, or not all of it.
 
-    def __init__(self, message: str, *, hint: str = "", may_pass: bool = True, is_tls: bool = False) -> None:
+    ``may_pass`` says whether trying again makes sense, ``is_connecting`` that there was no connection yet.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", may_pass: bool = True, is_connecting: bool = False
+    ) -> None:
         super().__init__(message, hint=hint)
         self.may_pass = may_pass
-        self.is_tls = is_tls
+        self.is_connecting = is_connecting
 
 
 class Response:
@@ -215,19 +220,20 @@ def _translated(error: Exception, origin: Origin) -> ConnectionFailed:
     if isinstance(error, kinds.ProxyError):
         inner = error.original_error
         message = f"the proxy does not lead to {where}: {_reason(inner)}"
-        return ConnectionFailed(message, hint="See HTTP_PROXY, HTTPS_PROXY and NO_PROXY.")
+        hint = "See HTTP_PROXY, HTTPS_PROXY and NO_PROXY."
+        return ConnectionFailed(message, hint=hint, is_connecting=True)
     if isinstance(error, kinds.NameResolutionError):
         hint = "Check the name, /etc/resolv.conf, and whether this machine is online."
-        return ConnectionFailed(f"the name {origin.host} cannot be resolved", hint=hint)
+        return ConnectionFailed(f"the name {origin.host} cannot be resolved", hint=hint, is_connecting=True)
     if isinstance(error, kinds.SSLError | ssl.SSLError):
         return _tls_failure(error, where)
     if isinstance(error, kinds.ConnectTimeoutError) and not isinstance(error, kinds.NewConnectionError):
         hint = "A firewall may drop the packets; behind a proxy, set HTTPS_PROXY."
-        return ConnectionFailed(f"{where} does not answer", hint=hint)
+        return ConnectionFailed(f"{where} does not answer", hint=hint, is_connecting=True)
     if isinstance(error, kinds.ReadTimeoutError | TimeoutError | socket.timeout):
         return ConnectionFailed(f"{where} went silent in the middle of an answer")
     if isinstance(error, kinds.NewConnectionError):
-        return ConnectionFailed(f"cannot connect to {where}: {_reason(error)}")
+        return ConnectionFailed(f"cannot connect to {where}: {_reason(error)}", is_connecting=True)
     return ConnectionFailed(f"the connection to {where} was cut: {_reason(error)}")
 
 
@@ -239,13 +245,13 @@ def _tls_failure(error: Exception, where: str) -> ConnectionFailed:
             "or mark the registry as insecure in registries.conf."
         )
         message = f"the certificate of {where} is not trusted: {inner.verify_message}"
-        return ConnectionFailed(message, hint=hint, may_pass=False, is_tls=True)
+        return ConnectionFailed(message, hint=hint, may_pass=False)
     reason = getattr(inner, "reason", "") or str(inner)
     if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"):
         hint = "Mark it as insecure in registries.conf if it is meant to be without TLS."
         message = f"{where} does not speak TLS"
-        return ConnectionFailed(message, hint=hint, may_pass=False, is_tls=True)
-    return ConnectionFailed(f"TLS with {where} failed: {reason}", may_pass=True, is_tls=True)
+        return ConnectionFailed(message, hint=hint, may_pass=False)
+    return ConnectionFailed(f"TLS with {where} failed: {reason}")
 
 
 def _reason(error: BaseException) -> str:

@@ -156,16 +156,16 @@ def test_ten_pulls_at_once_fetch_a_shared_layer_once(
     assert len(server.requests("GET", images[0].layers[0])) == 1
 
 
-def test_progress_is_reported_from_waiting_to_done(
+def test_progress_is_reported_from_waiting_to_the_last_byte(
     server: FakeRegistry, registry_as: OpenRegistry, blobs: FakeBlobs
 ) -> None:
     image = server.add_image("app:1", *layers())
     heard: list[Transfer] = []
     registry_as().pull(f"{server.host}/app:1", blobs, report=heard.append)
     for digest, size in zip(image.layers, SIZES, strict=True):
-        states = [one.state for one in heard if one.digest == digest]
-        assert states[0] is TransferState.WAITING
-        assert states[-1] is TransferState.DONE
+        *_, last = states = [one for one in heard if one.digest == digest]
+        assert states[0].state is TransferState.WAITING
+        assert (last.state, last.done) == (TransferState.TRANSFERRING, size)
         assert all(one.total == size for one in heard if one.digest == digest)
     assert image.config not in {one.digest for one in heard}
     heard.clear()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from composer.registry import retry
 from composer.registry.retry import Patience
 
-PATIENCE = Patience(attempts=4, first_delay=1.0, longest_delay=10.0, longest_wait=60.0)
+PATIENCE = Patience(attempts=4, connecting=2, first_delay=1.0, longest_delay=10.0, longest_wait=60.0)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,11 @@ PATIENCE = Patience(attempts=4, first_delay=1.0, longest_delay=10.0, longest_wai
 )
 def test_delays(tried: int, retry_after: float | None, jitter: float, expected: float | None) -> None:
     assert retry.delay(tried, PATIENCE, retry_after=retry_after, jitter=jitter) == expected
+
+
+def test_who_was_never_reached_is_soon_given_up() -> None:
+    assert retry.delay(1, PATIENCE, retry_after=None, jitter=0, is_connecting=True) == 0.5
+    assert retry.delay(2, PATIENCE, retry_after=None, jitter=0, is_connecting=True) is None
 
 
 @given(st.integers(1, 3), st.floats(0, 1, exclude_max=True))
