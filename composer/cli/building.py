@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 
@@ -12,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from composer.cli.buildmemo import Memo
     from composer.cli.session import Json, Session
     from composer.model.distribution import Report
     from composer.model.protocols import BuildRequest, Interrupt, StepReport
@@ -23,10 +25,11 @@ def build(
     *,
     is_quiet: bool = False,
     mode: str = "",
+    hear: Callable[[StepReport], None] | None = None,
 ) -> Mapping[str, str]:
     """Carry builds out (name, request, names that it needs); returns the images' ids by name.
 
-    ``mode`` is a ``--progress`` mode, "" for the command line's.
+    ``mode`` is a ``--progress`` mode, "" for the command line's; ``hear`` gets what is shown, too.
     """
     from composer.cli import interruption
     from composer.dockerfile import progress as lines
@@ -44,6 +47,8 @@ def build(
 
         def report(one: StepReport) -> None:
             with lock:
+                if hear is not None:
+                    hear(one)
                 renderer.show(events.build(f"image {image}", one, f"{prefix}{lines.line_of(one)}"))
 
         return lambda _: None, report
@@ -53,6 +58,33 @@ def build(
             return builds.build_all(builder, requests, flag, listeners)
         finally:
             renderer.close()
+
+
+def remember(
+    session: Session, memo: Memo, request: BuildRequest, image: str, steps: Sequence[tuple[int, str]]
+) -> None:
+    """Keep a memo of a build, unless it read what a listing of its context cannot tell of."""
+    from composer.dockerfile import source
+    from composer.host.database import MIGRATIONS
+    from composer.model import reference
+
+    store = session.drivers().images
+    read = [name for name in source.names_read(request) if not reference.looks_like_id(name)]
+    bases = {str(reference.parse(name)): store.find(name) for name in read}
+    tags = {str(reference.parse(tag)): store.get(image) for tag in request.tags}
+    known = {name: found for name, found in {**bases, **tags}.items() if found is not None}
+    if len(known) < len({**bases, **tags}) or source.reads_elsewhere(request):
+        return
+    if any(found.config.on_build for found in bases.values() if found is not None):
+        return
+    with contextlib.suppress(OSError):
+        memo.record(
+            image,
+            names=[(name, found.id) for name, found in known.items()],
+            layers=sorted({layer for found in (*known.values(), store.get(image)) for layer in found.layers}),
+            steps=steps,
+            schema=len(MIGRATIONS),
+        )
 
 
 def print_requests(session: Session, requests: Sequence[tuple[str, BuildRequest, tuple[str, ...]]]) -> None:

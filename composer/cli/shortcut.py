@@ -40,7 +40,7 @@ def key_of(directory: str, selection: Iterable[object], environment: Mapping[str
     """The entry's name; ``selection`` are the root options that decide which stack is meant."""
     variables = sorted(item for item in environment.items() if item[0].startswith("COMPOSE_"))
     text = json.dumps([directory, list(selection), variables])
-    return _digest(text)
+    return digest_of(text)
 
 
 def lookup(run: str, key: str, environment: Mapping[str, str]) -> str | None:
@@ -107,8 +107,9 @@ def stamp(path: str) -> FileStamp:
 def seal_of(variables: Iterable[str], environment: Mapping[str, str]) -> str:
     """A digest over the values of variables, so that no value (a secret, perhaps) is written down."""
     values = [(name, environment.get(name)) for name in variables]
-    return _digest(json.dumps(values))
+    return digest_of(json.dumps(values))
 
 
-def _digest(text: str) -> str:
+def digest_of(text: str) -> str:
+    """A digest of a text of ASCII (as ``json.dumps`` makes it)."""
     return blake2b(text.encode("ascii"), digest_size=32).hexdigest()

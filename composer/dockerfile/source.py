@@ -12,7 +12,7 @@ from composer.dockerfile import contexts, ignore, parser, stages
 from composer.dockerfile.ignore import IgnoreRules
 from composer.dockerfile.lexer import LARGEST_FILE
 from composer.dockerfile.remote import is_remote
-from composer.dockerfile.syntax import Dockerfile
+from composer.dockerfile.syntax import Copy, Dockerfile
 from composer.dockerfile.tree import Tree
 from composer.model.protocols import BuildRequest
 
@@ -33,6 +33,15 @@ def dockerfile_of_local(request: BuildRequest) -> Dockerfile:
         message = f"{request.context}: the Dockerfile of a remote context is read when it is built"
         raise errors.BuildError(message)
     return dockerfile_of(request, Path(request.context))
+
+
+def reads_elsewhere(request: BuildRequest) -> bool:
+    """Whether a build with a local context reads anything that is neither in it nor in the store."""
+    dockerfile = dockerfile_of_local(request)
+    return any(
+        isinstance(one, Copy) and one.unpacks and any("$" in name or is_remote(name) for name in one.sources)
+        for one in dockerfile.instructions
+    )
 
 
 def names_read(request: BuildRequest) -> tuple[str, ...]:

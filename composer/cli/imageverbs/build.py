@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 from composer import errors
-from composer.cli import arguments, buildflags, building, exporting
+from composer.cli import arguments, buildflags, buildmemo, terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from composer.cli.buildmemo import Memo
     from composer.cli.session import Session
     from composer.model.protocols import BuildRequest
 
@@ -95,6 +96,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def execute(session: Session, options: argparse.Namespace) -> int:
     """Build, and export where asked to."""
     buildflags.note_idle(session, options, _IDLE)
+    memo = buildmemo.memo_for(options)
+    known = memo.known() if memo is not None else None
+    if known is not None and _show_known(session, options, known):
+        return 0
+    from composer.cli import building, exporting
+
     wants = [exporting.parse(text) for text in options.output]
     with _context_of(options) as (context, inline):
         request = request_of(options, context, inline)
@@ -103,7 +110,7 @@ def execute(session: Session, options: argparse.Namespace) -> int:
             return building.check(session, [(options.context, request)])
         if call != "build":
             return building.describe(session, request, call)
-        image = _build(session, request, options)
+        image = _build(session, request, options, memo)
     names = request.tags
     for wanted in wants:
         exporting.export(session, image, names, wanted)
@@ -118,10 +125,34 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     return 0
 
 
-def _build(session: Session, request: BuildRequest, options: argparse.Namespace) -> str:
+def _show_known(session: Session, options: argparse.Namespace, known: dict[str, object]) -> bool:
+    """Say what a build would say that finds everything done; false when that is not for us to say."""
+    mode = options.progress or session.root.progress
+    if mode == "json":
+        return False
+    if options.quiet:
+        session.say(str(known["image"]))
+    elif mode != "quiet":
+        is_live = mode == "tty" or (mode == "auto" and terminal.is_terminal(session.err))
+        buildmemo.show(known, session.err.write, is_live=is_live and session.root.ansi != "never")
+    return True
+
+
+def _build(session: Session, request: BuildRequest, options: argparse.Namespace, memo: Memo | None) -> str:
+    from composer.cli import building
+
+    listener = buildmemo.Listener()
     name = request.tags[0] if request.tags else "image"
-    built = building.build(session, [(name, request, ())], is_quiet=options.quiet, mode=options.progress)
-    return built[name]
+    image = building.build(
+        session,
+        [(name, request, ())],
+        is_quiet=options.quiet,
+        mode=options.progress,
+        hear=lambda one: listener.hear(one.number, one.title, one.line),
+    )[name]
+    if memo is not None:
+        building.remember(session, memo, request, image, listener.steps)
+    return image
 
 
 def request_of(options: argparse.Namespace, context: Path | str, inline: str | None) -> BuildRequest:
