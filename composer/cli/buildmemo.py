@@ -17,7 +17,7 @@ import json
 import os
 import time
 
-from composer import __version__
+import composer
 from composer.cli.shortcut import digest_of
 
 TYPE_CHECKING = False
@@ -54,7 +54,7 @@ class Memo:
         try:
             with open(self._path, "rb") as file:
                 entry: dict[str, object] = json.loads(file.read())
-            is_same = entry["v"] == FORMAT and entry["composer"] == __version__
+            is_same = entry["v"] == FORMAT and entry["composer"] == composer.__version__
             if not is_same or entry["listing"] != self._listing or not self._is_in_store(entry):
                 return None
         except (OSError, ValueError, KeyError, TypeError):
@@ -77,7 +77,7 @@ class Memo:
         """
         entry = {
             "v": FORMAT,
-            "composer": __version__,
+            "composer": composer.__version__,
             "listing": self._listing,
             "image": image,
             "names": list(names),
