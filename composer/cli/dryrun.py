@@ -34,10 +34,13 @@ def check(root: argparse.Namespace, verb: str) -> None:
 def show(session: Session, command: str, arguments: Json) -> int:
     """Print the plan for a request."""
     from composer.engine import observe
-    from composer.supervisor import asking
+    from composer.planner import providing
+    from composer.supervisor import asking, providers
 
     needs_file = bool(arguments.get("source"))
     stack = session.load(asking.texts(arguments, "services")).stack if needs_file else None
+    if stack is not None:
+        stack = providing.with_provided(stack, providers.remembered(session.paths.provided(stack.name)))
     if stack is None:
         observed = observe.observe(session.drivers(), session.stack_name())
     else:

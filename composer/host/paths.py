@@ -62,6 +62,10 @@ class Paths:
         """Bundle, sockets, pid and exit files, material of one container."""
         return self.run / "containers" / container_id
 
+    def provided(self, stack: str) -> Path:
+        """What the providers of one stack set (``supervisor.providers``)."""
+        return self.data / "provided" / f"{stack}.json"
+
     def stack_run(self, stack: str) -> Path:
         """Lock, socket and pid of one stack's supervisor."""
         return self.run / "stacks" / stack

@@ -77,6 +77,7 @@ ROWS: tuple[Row, ...] = (
         deploy.restart_policy.delay deploy.restart_policy.window
         cgroup_parent
         runtime: a name or a path
+        provider: a program that speaks Docker Compose's protocol; up and down
         extends extra_hosts group_add healthcheck hostname image init ipc label_file labels mem_limit
         mem_reservation mem_swappiness memswap_limit
         network_mode: ports have no effect with host, none, service and container
@@ -135,7 +136,6 @@ ROWS: tuple[Row, ...] = (
         Support.REFUSED,
         _SERVICE,
         f"""
-        provider
         models: {_NO_MODELS}
         storage_opt: the writable layer has no quota; bound data with a tmpfs of a size
         use_api_socket: there is no Docker API socket to hand to a container

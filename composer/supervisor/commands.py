@@ -10,18 +10,21 @@ import os
 import secrets
 from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
 from composer import errors
-from composer.supervisor import asking, byhand, loading
+from composer.planner import providing
+from composer.supervisor import asking, byhand, loading, providers
 from composer.supervisor.asking import seconds, texts
 from composer.supervisor.control import Command, Ending, Request
 from composer.supervisor.watch import signal_number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from composer.engine.drivers import Drivers
+    from composer.model.events import EventSink
     from composer.model.stack import Stack
     from composer.supervisor.converge import Convergence
     from composer.supervisor.journal import Journal
@@ -78,10 +81,16 @@ class Commands:
         self._refuse_when_ending()
         arguments = request.arguments
         services = texts(arguments, "services")
-        stack = await self._load(arguments, services)
+        options = asking.up_options(arguments)
+        loaded = await self._load(arguments, services)
+        stack = await self._provided(loaded, arguments, options.services, request.say)
+        gone = loaded.services.keys() - stack.services.keys()
+        named = tuple(name for name in options.services if name not in gone)
+        if options.services and not named:
+            return {"changed": True, "warnings": list(stack.warnings)}  # only provided ones were meant
         changed, warnings = await self._convergence.up(
             stack,
-            asking.up_options(arguments),
+            attrs.evolve(options, services=named),
             request.say,
             wait_timeout=seconds(arguments.get("wait_timeout")),
             at_once=asking.at_once(arguments),
@@ -99,7 +108,32 @@ class Commands:
         changed = await self._convergence.down(
             stack, asking.down_options(arguments), request.say, at_once=asking.at_once(arguments)
         )
+        if stack is not None and not arguments.get("services"):
+            await self._give_back(stack, arguments, request.say)
         return {"changed": changed}
+
+    async def _provided(
+        self, stack: Stack, arguments: Mapping[str, object], services: Sequence[str], say: EventSink
+    ) -> Stack:
+        """Ask the providers of some services (none: of all); the stack of the containers that remain."""
+        needed = providing.needed_by(stack, services)
+        if not needed:
+            return providing.with_provided(stack, {})
+        path = self._drivers.paths.provided(stack.name)
+        variables = dict(providers.remembered(path))
+        for service in needed:
+            variables[service.name] = await providers.ask(
+                service, stack, "up", _environment_of(arguments), say
+            )
+        await trio.to_thread.run_sync(providers.remember, path, variables)
+        return providing.with_provided(stack, variables)
+
+    async def _give_back(self, stack: Stack, arguments: Mapping[str, object], say: EventSink) -> None:
+        """Tell the providers that the stack is down, those first that others were asked before."""
+        needed = providing.needed_by(stack, ())
+        for service in reversed(needed):
+            await providers.ask(service, stack, "down", _environment_of(arguments), say)
+        self._drivers.paths.provided(stack.name).unlink(missing_ok=True)
 
     async def end_if_empty(self) -> bool:
         """Whether nothing is left to look after; from then on requests go to a successor.
@@ -150,7 +184,9 @@ class Commands:
         self._refuse_when_ending()
         arguments = request.arguments
         service = str(arguments.get("service"))
-        stack = await self._load(arguments, (service,))
+        loaded = await self._load(arguments, (service,))
+        no_deps = bool(arguments.get("no_deps"))
+        stack = await self._provided(loaded, arguments, (service,), request.say)
         if service not in stack.services:
             message = f"no such service: {service}"
             raise errors.UsageError(message, hint=f"There are: {', '.join(stack.services) or 'none'}.")
@@ -158,7 +194,7 @@ class Commands:
         wanted = asking.one_off(arguments, name)
         options = asking.up_options({**arguments, "services": [], "no_deps": False})
         container_id = await self._convergence.prepare_one_off(
-            stack, service, wanted, options, request.say, no_deps=bool(arguments.get("no_deps"))
+            stack, service, wanted, options, request.say, no_deps=no_deps
         )
         return {
             "id": container_id,
@@ -234,3 +270,10 @@ class Commands:
     def _refuse_when_ending(self) -> None:
         if self.is_ending:
             raise Ending
+
+
+def _environment_of(arguments: Mapping[str, object]) -> Mapping[str, str]:
+    """The caller's: a provider is the user's program, as a credential helper is."""
+    source = arguments.get("source")
+    assert isinstance(source, dict)
+    return loading.request_from(source, ()).environment

@@ -130,6 +130,7 @@ TESTS: dict[str, str] = {
         }.items()
     },
     "services.*.platform": "unit/model/test_platforms.py::test_what_is_no_platform",
+    "services.*.provider": "scenarios/test_providers.py::test_it_is_asked_and_its_variables_reach_who_depends_on_it",
     "services.*.ports": f"{_NETWORKS}::test_a_range_takes_a_free_port_and_keeps_it",
     "services.*.pull_policy": "scenarios/test_pulling.py::test_a_moved_tag_recreates_under_always",
     "services.*.restart": "scenarios/test_by_hand.py::test_restart_always_survives_the_supervisor",

@@ -34,10 +34,12 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     """Show the plan."""
     from composer.engine import observe
     from composer.model import plan as plans
-    from composer.supervisor import asking
+    from composer.planner import providing
+    from composer.supervisor import asking, providers
 
     arguments.check_reconciliation(options)
-    stack = session.load(options.services).stack
+    loaded = session.load(options.services).stack
+    stack = providing.with_provided(loaded, providers.remembered(session.paths.provided(loaded.name)))
     observed = observe.observe_wanted(session.drivers(), stack, will_build=options.build)
     plan = asking.plan_of("up", bringup.request_of(session, options), stack, observed)
     for warning in (*stack.warnings, *plan.warnings):
