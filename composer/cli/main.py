@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """128 + SIGINT, as shells report it."""
 
+COMPLETE = "__complete"
+"""The verb that only shells use (``cli.completion``)."""
+
 UNWRITABLE = 1
 """Standard output is full or gone."""
 
@@ -72,6 +75,8 @@ def _run(argv: list[str]) -> int:
             return _run([*before, rest[0], "--help"])
         parser.print_help()
         return 0 if verb else errors.UsageError.exit_code
+    if verb == COMPLETE:
+        return _complete(rest)
     if verb not in VERBS:
         raise _unknown(verb)
     command = importlib.import_module(f"composer.cli.commands.{verb}")
@@ -95,6 +100,21 @@ def _run(argv: list[str]) -> int:
         show_error(error, sys.stderr)
         return exit_code
     return code
+
+
+def _complete(words: list[str]) -> int:
+    """What the scripts of ``composer completion`` ask: the words before the cursor, and the one at it."""
+    from composer.cli import completion
+
+    before, _, _ = arguments.split(words[:-1])
+    try:
+        session = Session(arguments.root_parser().parse_args(before))
+        found = completion.candidates(words, completion.Known(session))
+    except errors.ComposerError:
+        found = []  # whoever is typing is told when the line is complete
+    for word, text in found:
+        sys.stdout.write(f"{word}\t{text}\n")
+    return 0
 
 
 def show_error(error: errors.ComposerError, stream: TextIO) -> None:

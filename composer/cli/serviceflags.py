@@ -212,8 +212,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         add(flag, action="append", default=[], metavar="PATH:RATE", help="bound of one device")
     for flag, reason in _REFUSED.items():
         add(flag, metavar="...", help=f"refused: {reason}")
-    add("image", metavar="IMAGE")
-    add("command", nargs="...", metavar="COMMAND")
+    add("image", metavar="IMAGE", help="name or id of an image")
+    add("command", nargs="...", metavar="COMMAND", help="what to run in it, instead of what the image says")
 
 
 def add_rows(parser: argparse.ArgumentParser, flags: Collection[str]) -> None:

@@ -6,6 +6,7 @@ VERBS = {
     "attach": "Join the terminal or the streams of a service",
     "build": "Build the images of services",
     "commit": "Make an image of a container",
+    "completion": "Print a script that completes command lines: bash, zsh, fish",
     "config": "Check the stack file and show it in canonical form",
     "container": "Work with single containers: run, ls, inspect, stop, rm, cp, ...",
     "cp": "Copy files between a container and this host",

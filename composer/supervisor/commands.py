@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import secrets
+import time
 from typing import TYPE_CHECKING
 
 import attrs
@@ -241,16 +242,22 @@ class Commands:
         return first
 
     async def _events(self, request: Request) -> Answer:
+        """What was recorded ``since`` a Unix time, then what happens, ``until`` another."""
         since = seconds(request.arguments.get("since"))
+        until = seconds(request.arguments.get("until"))
         if since is not None:
             for event in self._journal.since(since):
-                request.say(dict(event))
-        unsubscribe = self._journal.subscribe(request.say)
-        try:
-            await trio.sleep(math.inf)
-        finally:
-            unsubscribe()
-        raise errors.InternalError("waited for ever")
+                if until is None or float(str(event["time"])) <= until:
+                    request.say(dict(event))
+        left = math.inf if until is None else until - time.time()
+        if left > 0:
+            unsubscribe = self._journal.subscribe(request.say)
+            try:
+                with trio.move_on_after(left):
+                    await trio.sleep_forever()
+            finally:
+                unsubscribe()
+        return {}
 
     # ------------------------------------------------------------------ inner
 

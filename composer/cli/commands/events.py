@@ -15,19 +15,20 @@ if TYPE_CHECKING:
     from composer.cli.session import Json, Session
 
 EXAMPLES = """composer events
-composer events --json web"""
+composer events --json --since 1h --until 10m web"""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``events``."""
     add = parser.add_argument
     add("--json", dest="as_json", action="store_true", help="one object per line")
-    add("--since", type=float, metavar="UNIX", help="also what was recorded from this time on (Unix seconds)")
+    arguments.add_period(parser)
     arguments.add_services(parser)
 
 
 def execute(session: Session, options: argparse.Namespace) -> int:
-    """Stream until interrupted or the stack is down."""
+    """Stream until interrupted, the stack is down, or ``--until`` has passed."""
+    wanted = {name: arguments.moment(f"--{name}", getattr(options, name)) for name in ("since", "until")}
     connection = session.connect_or_adopt()
     if connection is None:
         message = f"the stack {session.stack_name()} is not up"
@@ -43,7 +44,7 @@ def execute(session: Session, options: argparse.Namespace) -> int:
 
     with connection:
         try:
-            connection.call("events", {"since": options.since}, show)
+            connection.call("events", dict(wanted), show)
         except errors.OperationFailed:
             return 0  # the supervisor ended: the stack is down
     return 0

@@ -34,7 +34,7 @@ _WIDEST = 45
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``image history``."""
     add = parser.add_argument
-    add("image", metavar="IMAGE")
+    add("image", metavar="IMAGE", help="name or id of an image")
     add("-H", "--human", default="true", nargs="?", const="true", choices=("true", "false"),
         help="sizes and dates for people (the default)")  # fmt: skip
     add("-q", "--quiet", action="store_true", help="only ids")

@@ -26,7 +26,7 @@ _CONFIG_FIELDS = (
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``image inspect``."""
-    parser.add_argument("names", metavar="IMAGE", nargs="+")
+    parser.add_argument("names", metavar="IMAGE", nargs="+", help="name or id of an image")
     parser.add_argument("-f", "--format", default="", help="json, or a template")
 
 

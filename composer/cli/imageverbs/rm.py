@@ -19,7 +19,7 @@ composer image rm -f 3f5ef9003cef"""
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``image rm``."""
     add = parser.add_argument
-    add("names", metavar="IMAGE", nargs="+")
+    add("names", metavar="IMAGE", nargs="+", help="name or id of an image")
     add("-f", "--force", action="store_true", help="also all names of an id, and names of images in use")
     add("--no-prune", action="store_true", help="keep untagged parents (composer's images have none)")
 

@@ -20,7 +20,7 @@ composer image save --format oci-archive -o app.oci.tar app"""
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``image save``."""
     add = parser.add_argument
-    add("names", metavar="IMAGE", nargs="+")
+    add("names", metavar="IMAGE", nargs="+", help="name or id of an image")
     add("-o", "--output", default="-", metavar="FILE", help="instead of stdout")
     add(
         "--format",

@@ -17,7 +17,7 @@ EXAMPLES = "composer image tag app registry.example:5000/team/app:1.2"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``image tag``."""
     parser.add_argument("source", metavar="SOURCE", help="name or id")
-    parser.add_argument("target", metavar="TARGET[:TAG]")
+    parser.add_argument("target", metavar="TARGET[:TAG]", help="its further name")
 
 
 def execute(session: Session, options: argparse.Namespace) -> int:

@@ -42,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--label", action="append", default=[], metavar="KEY=VALUE", help="set a label")
     add("--ipam-driver", default="default", metavar="NAME", help="default is the one there is")
     add("--scope", default="local", choices=("local",), help="local is the one there is")
-    add("name", metavar="NETWORK")
+    add("name", metavar="NETWORK", help="name of the network")
 
 
 def execute(session: Session, options: argparse.Namespace) -> int:

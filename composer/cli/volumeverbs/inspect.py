@@ -19,7 +19,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``volume inspect``."""
     add = parser.add_argument
     add("-f", "--format", default="", metavar="TEMPLATE", help="json, or a template: '{{.Mountpoint}}'")
-    add("volumes", nargs="+", metavar="VOLUME")
+    add("volumes", nargs="+", metavar="VOLUME", help="name of a volume")
 
 
 def execute(session: Session, options: argparse.Namespace) -> int:

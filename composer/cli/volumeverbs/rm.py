@@ -17,7 +17,7 @@ EXAMPLES = "composer volume rm data cache"
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``volume rm``."""
     parser.add_argument("-f", "--force", action="store_true", help="one that is not there is no error")
-    parser.add_argument("volumes", nargs="+", metavar="VOLUME")
+    parser.add_argument("volumes", nargs="+", metavar="VOLUME", help="name of a volume")
 
 
 def execute(session: Session, options: argparse.Namespace) -> int:
