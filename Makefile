@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 
-.PHONY: setup demo test check lint bench images-proof faults clean
+.PHONY: setup demo test check lint bench images-proof faults fuzz clean
 
 setup:
 	@.ci/setup
@@ -35,6 +35,9 @@ faults: setup ## kill -9 at random moments: 100 of up and down, 50 of pull, load
 	$(PYTHON) tests/faults/kill_sweep.py --rounds 100
 	$(PYTHON) tests/faults/image_kill_sweep.py --rounds 50
 	$(PYTHON) tests/faults/power_cuts.py --cuts 100
+
+fuzz: setup ## 100,000 sequences of tar entries against the extractor
+	COMPOSER_FUZZ=100000 $(PYTEST) tests/hostile/test_layers_fuzz.py
 
 clean:
 	rm -rf .venv .cache dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -262,18 +262,22 @@ class _Watched:
         return data
 
 
-class _Pump(threading.Thread):
+class _Pump:
     """Reads ahead in a thread, a few chunks at most."""
 
     def __init__(self, source: Reader) -> None:
-        super().__init__(name="decompress", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="decompress", daemon=True)
         self._source = source
         self._chunks: queue.Queue[bytes | BaseException] = queue.Queue(_AHEAD)
         self._is_stopped = False
         self._rest = memoryview(b"")
         self._is_over = False
 
-    def run(self) -> None:
+    def start(self) -> None:
+        """Begin reading."""
+        self._thread.start()
+
+    def _run(self) -> None:
         try:
             while not self._is_stopped:
                 data = self._source.read(_CHUNK)
@@ -301,9 +305,9 @@ class _Pump(threading.Thread):
     def stop(self) -> None:
         """End the thread, whatever is left."""
         self._is_stopped = True
-        while self.is_alive():
+        while self._thread.is_alive():
             try:
                 self._chunks.get(timeout=0.01)
             except queue.Empty:
                 continue
-        self.join()
+        self._thread.join()

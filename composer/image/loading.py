@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import json
 import posixpath
-import tarfile
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import attrs
 
 from composer import errors
-from composer.image import adoption, collection, compression
+from composer.image import adoption, collection, compression, tarstream
 from composer.image.saving import CONTAINERD_NAME, REF_NAME
 from composer.model import manifest, platforms, reference
 from composer.model.distribution import Descriptor, Platform, Pulled, Report
@@ -100,31 +99,22 @@ def _read(store: Store, stream: BinaryIO) -> _Content:
     files: dict[str, Descriptor] = {}
     links: dict[str, str] = {}
     texts: dict[str, bytes] = {}
-    try:
-        source = cast("BinaryIO", compression.decompressed(stream))
-        with tarfile.open(fileobj=source, mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
-            for count, member in enumerate(archive):
-                cast("Any", archive).members = []  # a stream needs no index; it would grow for ever
-                if count >= _MOST_ENTRIES:
-                    message = f"the archive has more than {_MOST_ENTRIES} entries"
-                    raise errors.ImageError(message)
-                name = posixpath.normpath(member.name).lstrip("/")
-                if member.issym():
-                    links[name] = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
-                elif member.islnk():
-                    links[name] = posixpath.normpath(member.linkname)
-                elif member.issparse():
-                    raise errors.ImageError("the archive has a sparse file, which no image archive has")
-                elif member.isreg():
-                    file = archive.extractfile(member)
-                    assert file is not None
-                    if name in _TEXTS:
-                        texts[name] = _text(name, member.size, file)
-                    else:
-                        files[name] = _take(store, name, member.size, file)
-    except (tarfile.TarError, EOFError, ValueError, OverflowError) as error:
-        message = f"the archive is damaged: {error}"
-        raise errors.ImageError(message) from error
+    with tarstream.opened(compression.decompressed(stream), most=_MOST_ENTRIES) as (archive, entries):
+        for member in entries:
+            name = posixpath.normpath(member.name).lstrip("/")
+            if member.issym():
+                links[name] = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
+            elif member.islnk():
+                links[name] = posixpath.normpath(member.linkname)
+            elif member.issparse():
+                raise errors.ImageError("the archive has a sparse file, which no image archive has")
+            elif member.isreg():
+                file = archive.extractfile(member)
+                assert file is not None
+                if name in _TEXTS:
+                    texts[name] = _text(name, member.size, file)
+                else:
+                    files[name] = _take(store, name, member.size, file)
     for name, target in links.items():
         if target in files:  # Docker and Podman say so that two images share a layer
             files.setdefault(name, files[target])

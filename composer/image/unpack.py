@@ -8,20 +8,20 @@ that an earlier entry planted cannot lead out.  Limits bound what a small archiv
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import stat
 import tarfile
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import IO
 
 import attrs
 
 from composer import errors
 from composer.host import descriptor
-from composer.image import compression, tarpolicy
+from composer.image import compression, tarpolicy, tarstream
 from composer.image.blobs import Reader
 from composer.image.tarpolicy import Header, Kind
 
@@ -43,11 +43,11 @@ _PAX_XATTR = "SCHILY.xattr."
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """What one layer may cost; a breach refuses it."""
+    """What one layer may cost; a breach refuses it.  ``sparse`` bounds the length of a file with holes."""
 
     entries: int = 2_000_000
     bytes: int = 64 * 1024**3
-    headers: int = 1024 * 1024
+    sparse: int = 8 * 1024**3
 
 
 class _Hashing:
@@ -85,17 +85,15 @@ def unpack(stream: Reader, target: Path, *, limits: Limits = Limits()) -> Unpack
     """
     root = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     hashing = _Hashing(limits.bytes)
-    writer = _Writer(root)
+    writer = _Writer(root, limits)
     try:
         with compression.plain(stream, hashing.take) as source:
-            for member, content in _members(source, limits):
-                writer.write(member, content)
+            with tarstream.opened(source, most=limits.entries) as (archive, entries):
+                for member in entries:
+                    writer.write(member, functools.partial(archive.extractfile, member))
             writer.finish()
             while source.read(_CHUNK):
                 pass  # the digest is over everything, padding too
-    except (tarfile.TarError, zlib.error, EOFError, UnicodeError) as error:
-        message = f"the archive is damaged: {error}"
-        raise errors.ImageError(message) from error
     except OSError as error:
         message = f"cannot unpack into {target}: {error.strerror}"
         raise errors.ImageError(message, hint="Is the disk full?") from error
@@ -103,20 +101,6 @@ def unpack(stream: Reader, target: Path, *, limits: Limits = Limits()) -> Unpack
         writer.close()
         os.close(root)
     return Unpacked(diff_id=hashing.digest, size=writer.size, archive=hashing.count)
-
-
-def _members(
-    source: Reader, limits: Limits
-) -> Iterator[tuple[tarfile.TarInfo, Callable[[], BinaryIO | None]]]:
-    stream = cast("BinaryIO", source)
-    with tarfile.open(fileobj=stream, mode="r|", encoding="utf-8", errors="surrogateescape") as archive:
-        for count, member in enumerate(archive):
-            if count >= limits.entries:
-                raise errors.HostileLayer(f"the layer has more than {limits.entries} entries")
-            if sum(len(k) + len(v) for k, v in member.pax_headers.items()) > limits.headers:
-                raise errors.HostileLayer("the layer has an oversized header")
-            cast("Any", archive).members = []  # a stream needs no index; it would grow for ever
-            yield member, lambda member=member: archive.extractfile(member)  # type: ignore[misc]
 
 
 @attrs.frozen
@@ -127,7 +111,7 @@ class _Entry:
     link: str
     header: Header
     member: tarfile.TarInfo
-    content: Callable[[], BinaryIO | None]
+    content: Callable[[], IO[bytes] | None]
 
 
 _MOST_OPEN = 128
@@ -141,8 +125,9 @@ class _Writer:
     another one, every path may lead elsewhere, so all of them are forgotten.
     """
 
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int, limits: Limits) -> None:
         self._root = root
+        self._limits = limits
         self._directories: list[tuple[str, tarfile.TarInfo]] = []
         self._implied = {""}
         self._open: dict[str, int] = {}
@@ -154,7 +139,7 @@ class _Writer:
             os.close(opened)
         self._open.clear()
 
-    def write(self, member: tarfile.TarInfo, content: Callable[[], BinaryIO | None]) -> None:
+    def write(self, member: tarfile.TarInfo, content: Callable[[], IO[bytes] | None]) -> None:
         header = _header_of(member)
         decision = tarpolicy.decide(header)
         match decision:
@@ -283,17 +268,31 @@ class _Writer:
             name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=parent
         )
         try:
-            source = entry.content() if member.size else None
-            while source is not None and (data := source.read(_CHUNK)):
-                self.size += len(data)
-                while data:
-                    data = data[os.write(opened, data) :]
+            if member.size:
+                self._fill(opened, entry)
             os.fchown(opened, member.uid, member.gid)
             os.fchmod(opened, member.mode & 0o7777)
             _set_xattrs(opened, entry.header)
             os.utime(opened, (member.mtime, member.mtime))
         finally:
             os.close(opened)
+
+    def _fill(self, opened: int, entry: _Entry) -> None:
+        """Write a file's content; what an archive calls a hole stays one."""
+        is_sparse = entry.member.issparse()
+        if is_sparse and entry.member.size > self._limits.sparse:
+            message = f"a sparse file of {entry.member.size} bytes; {self._limits.sparse} is the most"
+            raise errors.HostileLayer(message)
+        source = entry.content()
+        while source is not None and (data := source.read(_CHUNK)):
+            self.size += len(data)
+            if is_sparse and not data.strip(b"\0"):
+                os.lseek(opened, len(data), os.SEEK_CUR)
+                continue
+            while data:
+                data = data[os.write(opened, data) :]
+        if is_sparse:
+            os.ftruncate(opened, entry.member.size)
 
     def _link(self, parent: int, name: str, link: str) -> None:
         head, _, last = link.rpartition("/")

@@ -1,4 +1,9 @@
-"""Hostile layers (reliability.md, L1-L42): refused, or written inside; a canary tree stays untouched."""
+"""Hostile layers (L1 to L32 and L41 of the catalogue): refused, or written inside; a canary stays untouched.
+
+L33 to L40 are about archives of images and manifests: ``tests/unit/image/test_loading.py``,
+``test_adoption.py`` and ``tests/unit/model/test_manifest.py``.  L42, an image's ``/dev`` or
+``/etc/hosts`` as a link, is about mounting: ``tests/hostile/test_mount_targets.py``.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from composer import errors
-from composer.image import unpack
+from composer.image import compression, unpack
 
 pytestmark = pytest.mark.root
 
@@ -72,6 +77,7 @@ CONTAINED: dict[str, tuple[Callable[[Path], list[Entry]], str]] = {
     "L1 dot dot": (lambda _c: [entry("../../canary/x", content=b"x")], "canary/x"),
     "L2 absolute": (lambda c: [entry(f"{c}/passwd", content=b"x")], ""),
     "L3 climbing": (lambda _c: [entry("a/../../../x", content=b"x")], "x"),
+    "L4 a name of dots": (lambda _c: [entry("./././x", content=b"x")], "x"),
     "L5 link to root, file through it": (lambda _c: [link("l", "/"), entry("l/x", content=b"x")], "x"),
     "L6 link up, file through it": (lambda _c: [link("l", "../../../.."), entry("l/x", content=b"x")], "x"),
     "L7 absolute link to the canary": (lambda c: [link("l", str(c)), entry("l/passwd", content=b"x")], ""),
@@ -79,6 +85,28 @@ CONTAINED: dict[str, tuple[Callable[[Path], list[Entry]], str]] = {
     "L9 link replaced between entries": (
         lambda c: [entry("d", tarfile.DIRTYPE), entry("d/x", content=b"1"), link("d", str(c)), entry("d/passwd", content=b"x")], "",
     ),
+    "L9 a link maze longer than PATH_MAX": (
+        lambda c: [*maze(c), entry("/".join(["m0"] * 60) + "/passwd", content=b"x")], "",
+    ),
+    "L12 a hard link, then written through": (
+        lambda _c: [entry("a", content=b"1"), hard("b", "a"), entry("b", content=b"x")], "b",
+    ),
+    "L16 a fifo, then a file": (lambda _c: [entry("x", tarfile.FIFOTYPE), entry("x", content=b"x")], "x"),
+    "L17 a socket's kind": (lambda _c: [entry("s", b"s"), entry("x", content=b"x")], "x"),
+    "L22 whiteout through a link": (
+        lambda c: [link("l", str(c)), entry("l/.wh.passwd"), entry("l/.wh..wh..opq"), entry("x", content=b"x")], "x",
+    ),
+    "L27 file over a full directory": (
+        lambda _c: [entry("d/a/b", content=b"1"), entry("d", content=b"x")], "d",
+    ),
+    "L27 link over a directory that is open": (
+        lambda c: [entry("d/a", content=b"1"), link("d", str(c)), entry("d/passwd", content=b"x")], "",
+    ),
+    "L28 the root's own entry": (
+        lambda _c: [entry(".", tarfile.DIRTYPE, mode=0o777, uid=5), entry("x", content=b"x")], "x",
+    ),
+    "L28 the root as a file": (lambda _c: [entry(".", content=b"x"), entry("x", content=b"x")], ""),
+    "L28 the root as a link": (lambda c: [link(".", str(c)), entry("passwd", content=b"x")], ""),
     "L26 duplicate": (lambda _c: [entry("x", content=b"1"), entry("x", content=b"2")], "x"),
     "L27 file then directory": (lambda _c: [entry("x", content=b"1"), entry("x", tarfile.DIRTYPE), entry("x/y", content=b"2")], "x/y"),
     "L28 directory over link": (lambda c: [link("l", str(c)), entry("l", tarfile.DIRTYPE), entry("l/x", content=b"2")], "l/x"),
@@ -107,8 +135,24 @@ REFUSED: dict[str, Callable[[Path], list[Entry]]] = {
     "L30 too deep": lambda _c: [entry("/".join("a" * 1 for _ in range(400)))],
     "L31 long name": lambda _c: [entry("a" * 300)],
     "L41 owner": lambda _c: [entry("x", uid=2**32)],
+    "L4 NUL in a name": lambda _c: [entry("a", pax_headers={"path": "a\0b"})],
+    "L4 no name": lambda _c: [entry("")],
+    "L10 hard link through a chain of links": lambda c: [
+        link("a", "b"),
+        link("b", str(c)),
+        hard("x", "a/passwd"),
+        entry("x", content=b"y"),
+    ],
+    "L41 a time that no file can have": lambda _c: [entry("x", pax_headers={"mtime": "1e300"})],
+    "L41 a size that is negative": lambda _c: [entry("x", pax_headers={"size": "-5"})],
     "empty link": lambda _c: [link("x", "")],
 }
+
+
+def maze(target: Path) -> list[Entry]:
+    """Directories and links, each through the one before, that lead ever longer ways to ``target``."""
+    steps = [link(f"m{number}", f"m{number + 1}/" + "d" * 200) for number in range(20)]
+    return [entry("m20/" + "d" * 200, tarfile.DIRTYPE), link("m20/up", str(target)), *steps]
 
 
 @pytest.mark.parametrize("name", sorted(CONTAINED))
@@ -139,7 +183,9 @@ def test_refused(name: str, tree: Path) -> None:
     [
         (unpack.Limits(entries=10), [entry(f"f{n}") for n in range(20)]),
         (unpack.Limits(bytes=1 << 20), [entry("big", content=bytes(2 << 20))]),
-        (unpack.Limits(headers=1000), [entry("x", pax_headers={"comment": "y" * 5000})]),
+        (unpack.Limits(), [entry("x", pax_headers={"comment": "y" * (1 << 21)})]),
+        (unpack.Limits(), [entry("x" * (1 << 21))]),
+        (unpack.Limits(), [entry("l", tarfile.SYMTYPE, linkname="x" * (1 << 21))]),
     ],
 )
 def test_bombs_are_bounded(limits: unpack.Limits, entries: list[Entry], tree: Path) -> None:
@@ -186,3 +232,125 @@ def test_whiteout_through_a_link_stays_inside(tree: Path) -> None:
     before = snapshot(canary)
     unpack.unpack(io.BytesIO(archive(link("l", str(canary)), entry("l/.wh.passwd"))), tree)
     assert snapshot(canary) == before
+
+
+def test_l15_devices_are_metadata(tree: Path) -> None:
+    """A device of the host may be in a layer; that nobody opens it is the business of cgroup and mount."""
+    unpack.unpack(
+        io.BytesIO(archive(entry("sda", tarfile.BLKTYPE, devmajor=8, devminor=0, mode=0o600))), tree
+    )
+    status = (tree / "sda").lstat()
+    assert stat.S_ISBLK(status.st_mode)
+    assert status.st_rdev == os.makedev(8, 0)
+    assert stat.S_IMODE(status.st_mode) == 0o600
+
+
+def test_l28_the_roots_mode_and_owner_are_the_images(tree: Path) -> None:
+    unpack.unpack(io.BytesIO(archive(entry(".", tarfile.DIRTYPE, mode=0o1777, uid=5, gid=6))), tree)
+    status = tree.stat()
+    assert (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (0o1777, 5, 6)
+
+
+def sparse(size: int, *pieces: tuple[int, bytes]) -> bytes:
+    """An old GNU sparse file: its map is in the header, its holes are nowhere."""
+    info = tarfile.TarInfo("hole")
+    info.type = tarfile.GNUTYPE_SPARSE
+    info.size = sum(len(data) for _, data in pieces)
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    for number, (offset, data) in enumerate(pieces):
+        place = 386 + 24 * number
+        header[place : place + 24] = b"%011o\0%011o\0" % (offset, len(data))
+    header[483:495] = size.to_bytes(12, "big") if size >= 8**11 else b"%011o\0" % size
+    if size >= 8**11:
+        header[483] |= 0x80
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    content = b"".join(data for _, data in pieces)
+    return bytes(header) + content + bytes(-len(content) % 512) + bytes(1024)
+
+
+def test_l29_holes_stay_holes(tree: Path) -> None:
+    size = 1 << 30
+    unpack.unpack(io.BytesIO(sparse(size, (0, b"a" * 512), (size - 512, b"z" * 512))), tree)
+    status = (tree / "hole").stat()
+    assert status.st_size == size
+    assert status.st_blocks * 512 < 8 << 20
+    with (tree / "hole").open("rb") as file:
+        assert file.read(1) == b"a"
+        file.seek(-1, os.SEEK_END)
+        assert file.read(1) == b"z"
+
+
+def test_l29_a_file_of_holes_without_end_is_refused(tree: Path) -> None:
+    with pytest.raises(errors.HostileLayer, match="sparse file"):
+        unpack.unpack(io.BytesIO(sparse(1 << 50, (0, b"a" * 512))), tree)
+
+
+def test_l29_a_bomb_is_refused_before_it_fills_the_disk(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compression, "_HONEST", 1 << 20)
+    packed = gzip.compress(archive(entry("zeros", content=bytes(64 << 20))))
+    with pytest.raises(errors.HostileLayer, match="times its size"):
+        unpack.unpack(io.BytesIO(packed), tree)
+    assert sum(path.stat().st_size for path in tree.rglob("*")) < 16 << 20
+
+
+def test_l31_a_path_of_a_hundred_thousand_directories(tree: Path) -> None:
+    deep = entry("x", pax_headers={"path": "a/" * 100_000})
+    with pytest.raises(errors.ImageError):
+        unpack.unpack(io.BytesIO(archive(deep)), tree)
+    assert list(tree.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_l32_headers_of_headers_without_end(kind: bytes, tree: Path) -> None:
+    info = tarfile.TarInfo("././@LongLink")
+    info.type = kind
+    content = b"11 a=bcdef\n" if kind != tarfile.GNUTYPE_LONGNAME else b"name\0"
+    info.size = len(content)
+    one = info.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % 512)
+    with pytest.raises(errors.ImageError):
+        unpack.unpack(io.BytesIO(one * 20_000 + bytes(1024)), tree)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
+def test_l32_a_header_that_claims_to_be_huge_is_not_read(kind: bytes, tree: Path) -> None:
+    info = tarfile.TarInfo("x")
+    info.type = kind
+    info.size = 8 << 30
+
+    class Endless:
+        """A stream that would give all of it."""
+
+        def __init__(self) -> None:
+            self.given = 0
+            self._head = info.tobuf(tarfile.GNU_FORMAT)
+
+        def read(self, size: int = -1, /) -> bytes:
+            data, self._head = self._head, b""
+            data = data or bytes(size if size > 0 else 1 << 20)
+            self.given += len(data)
+            return data
+
+    stream = Endless()
+    with pytest.raises(errors.HostileLayer, match="extended header"):
+        unpack.unpack(stream, tree)
+    assert stream.given < 64 << 20
+
+
+def test_l36_garbage_between_entries_is_no_end(tree: Path) -> None:
+    good = archive(entry("a", content=b"x"))[:1024]
+    with pytest.raises(errors.ImageError):
+        unpack.unpack(io.BytesIO(good + b"garbage!" * 64 + archive(entry("b"))), tree)
+
+
+def test_l41_stored_faithfully(tree: Path) -> None:
+    odd = entry("x", uid=2**31, gid=2**31 + 1, mode=0o6777, mtime=-3, content=b"x")
+    name = entry("\udcff\udcfe", content=b"y")
+    unpack.unpack(io.BytesIO(archive(odd, name)), tree)
+    status = (tree / "x").stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (2**31, 2**31 + 1, 0o6777)
+    assert status.st_mtime == -3
+    assert (tree / os.fsdecode(b"\xff\xfe")).read_bytes() == b"y"
+    with pytest.raises(errors.HostileLayer) as caught:
+        unpack.unpack(io.BytesIO(archive(entry("\x1b[2J" + "a" * 300))), tree)
+    assert "\x1b" not in caught.value.message
