@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 
 from composer import errors
-from composer.model import security
+from composer.model import names, security
 from composer.model.build import Build
 from composer.model.deploy import Deploy, Develop, DeviceRequest, Hook
 from composer.model.limits import BlockIo, Limits, Ulimit
@@ -50,6 +50,8 @@ from composer.stackfile.scalars import scalar_text
 from composer.stackfile.tree import Node, Path, at, problem, section
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from composer.stackfile.load import Document
 
 _Part = TypeVar("_Part")
@@ -74,7 +76,7 @@ def bound(document: Document, warnings: tuple[str, ...]) -> Stack:
         files=document.files,
         services=services,
         inactive=inactive,
-        networks={key: _network(key, node) for key, node in sorted(section(selected, "networks").items())},
+        networks=_networks(document.name, selected, services.values()),
         volumes={key: _volume(key, node) for key, node in sorted(section(selected, "volumes").items())},
         configs=binder.material("configs"),
         secrets=binder.material("secrets"),
@@ -371,6 +373,16 @@ def _restart(node: Node) -> RestartPolicy:
 
 
 # ---------------------------------------------------------------------- resources
+
+
+def _networks(stack: str, selected: Node, services: Iterable[Service]) -> dict[str, NetworkDefinition]:
+    """The networks that are used; ``network_mode: bridge`` means the stack's own default network."""
+    found = {key: _network(key, node) for key, node in sorted(section(selected, "networks").items())}
+    used = {key for service in services for key in service.networks}
+    if names.DEFAULT_NETWORK in used - found.keys():
+        name = names.resource_name(stack, names.DEFAULT_NETWORK)
+        found[names.DEFAULT_NETWORK] = NetworkDefinition(key=names.DEFAULT_NETWORK, name=name)
+    return dict(sorted(found.items()))
 
 
 def _network(key: str, node: Node) -> NetworkDefinition:

@@ -80,7 +80,7 @@ ROWS: tuple[Row, ...] = (
         provider: a program that speaks Docker Compose's protocol; up and down
         extends extra_hosts group_add healthcheck hostname image init ipc label_file labels mem_limit
         mem_reservation mem_swappiness memswap_limit
-        network_mode: ports have no effect with host, none, service and container
+        network_mode: bridge is the stack's default network; ports need it or networks
         external_links: containers of any stack on a network that the service is on
         links: an alias that this service alone sees
         mac_address: of a service on one network

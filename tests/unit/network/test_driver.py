@@ -138,7 +138,7 @@ def test_way_out_carries_the_hosts_address(machine: Machine) -> None:
     assert one.call(OUTSIDE) == OUTSIDE_ADDRESS_OF_HOST
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.1"])
+@pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.1", "::", "::1"])
 def test_port_of_a_program_is_taken_and_named(machine: Machine, address: str) -> None:
     machine.serve(8080, address)
     network = machine.create()

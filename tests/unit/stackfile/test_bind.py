@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import attrs
@@ -394,3 +395,9 @@ def test_every_attribute_of_a_service_is_bound_somewhere() -> None:
     fields = {field.name for field in attrs.fields(Service)}
     assert {name for name in elsewhere.values() if name} <= fields
     assert set(attributes.SERVICE.fields) - set(elsewhere) - of_windows - fields == set()
+
+
+def test_bridge_mode_is_the_default_network(stack_of: Callable[..., Stack]) -> None:
+    stack = stack_of("services: {a: {image: x, network_mode: bridge}}\n")
+    assert list(stack.services["a"].networks) == ["default"]
+    assert stack.networks["default"].name == f"{stack.name}_default"
