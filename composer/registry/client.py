@@ -199,16 +199,15 @@ class Client:
             return self._location(response)
 
     def received(self, location: str) -> tuple[int, str] | None:
-        """How many bytes of an upload arrived, and where it goes on; ``None`` when it is forgotten."""
+        """How many bytes of an upload arrived, and where it goes on; ``None`` to begin another."""
         with self._ask("GET", location, self._pushing, accepted=(204, 202, 200, 404)) as response:
             if response.status == 404:
                 return None
             first, _, last = response.header("Range").removeprefix("bytes=").partition("-")
-            if first != "0" or not last.isdecimal():
+            # "0-0" is answered for one byte and for none: such an upload is not worth going on with.
+            if first != "0" or not last.isdecimal() or not int(last):
                 return None
-            # An upload without a byte is answered "0-0" as well: one byte more is sent than needed then.
-            count = int(last) + 1 if int(last) else 0
-            return count, self._location(response, otherwise=location)
+            return int(last) + 1, self._location(response, otherwise=location)
 
     def finish_upload(self, location: str, digest: str) -> None:
         """The blob is complete (one attempt)."""
@@ -250,8 +249,7 @@ class Client:
             return f"https://{host}"
         scheme = self._transport.schemes.get(host)
         if scheme is None:
-            scheme = self._persistently(lambda: self._scheme_of(host))
-            self._transport.schemes[host] = scheme
+            scheme = self._transport.schemes[host] = self._scheme_of(host)
         return f"{scheme}://{host}"
 
     def _scheme_of(self, host: str) -> str:

@@ -70,6 +70,9 @@ def _error_for(
         message = f"{registry} forbids {who} {what}{because}"
         hint = "Push to a repository of yours." if asked.is_push else f"Use another account with {login}."
         return errors.RegistryDenied(message, hint=hint)
+    if status == 404 and asked.is_push:
+        message = f"{registry} refuses {what}, a repository it does not know{because}"
+        return errors.RegistryNotFound(message, hint="Create the repository there first.")
     if status == 404:
         hint = "Check the name and the tag" + ("." if asked.user else f"; if it is private, use {login}.")
         return errors.RegistryNotFound(f"{registry} does not have {what}{because}", hint=hint)

@@ -66,6 +66,8 @@ def _send(
             client.finish_upload(location, blob.digest)
         except (Temporary, ConnectionFailed) as failure:
             attempts.check(client.interrupt)
+            if client.has_blob(blob.digest):
+                return  # it was only the answer that did not come
             before = offset
             offset, location = _state_after(client, location, blob)
             tries.failed(failure, brought=max(0, offset - before))

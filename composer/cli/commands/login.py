@@ -67,7 +67,7 @@ def _still_good(session: Session, registry: Registry, server: str, kept: Credent
     except errors.RegistryDenied as error:
         if not terminal.is_terminal(sys.stdin):
             raise
-        session.note(f"warning: {error.message}")
+        session.note(f"warning: {terminal.harmless(error.message)}")
         return False
     session.say("Login Succeeded")
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from composer import errors
-from composer.cli import arguments, request
+from composer.cli import arguments, request, terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def execute(session: Session, options: argparse.Namespace) -> int:
         if job.error is None:
             continue
         if options.ignore_pull_failures or wanted[job.name].build is not None:
-            session.note(f"warning: {job.error.message}")
+            session.note(f"warning: {terminal.harmless(job.error.message)}")
             if wanted[job.name].build is not None:
                 session.note(f"hint: `composer build {wanted[job.name].name}` makes it")
         else:

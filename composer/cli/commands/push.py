@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from composer.cli import arguments, request
+from composer.cli import arguments, request, terminal
 from composer.cli.commands import pull
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     if options.ignore_push_failures:
         for job in jobs:
             if job.error is not None:
-                session.note(f"warning: {job.error.message}")
+                session.note(f"warning: {terminal.harmless(job.error.message)}")
     else:
         transfers.raise_first(jobs)
     return 0

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import attrs
 import pytest
 
 from composer import errors
@@ -233,15 +234,6 @@ def test_a_proxy_that_is_not_there(registry_as: OpenRegistry, blobs: FakeBlobs) 
     assert "hush" not in f"{caught.value.message}{caught.value.hint}"
 
 
-def test_plain_http_is_for_loopback_and_what_is_declared(
-    server: FakeRegistry, registry_as: OpenRegistry, blobs: FakeBlobs
-) -> None:
-    """A secure registry that redirects to http is not followed; here: one that must be https."""
-    image = server.add_image("app:1", LAYER)
-    registry_as().pull(f"{server.host}/app:1", blobs, report=nothing)
-    assert blobs.has(image.layers[0])
-
-
 # ---------------------------------------------------------------------- push
 
 
@@ -300,7 +292,7 @@ def test_an_upload_that_is_cut_goes_on(
     server: FakeRegistry, registry_as: OpenRegistry, blobs: FakeBlobs, image: PushRequest, kept: int
 ) -> None:
     server.upload_faults = [fake.upload_cut_at(kept)]
-    push(registry_as(), server, attrs_only_first(image), blobs)
+    push(registry_as(), server, with_one_blob(image), blobs)
     assert len(server.blobs[image.layers[0].digest]) == image.layers[0].size
 
 
@@ -312,8 +304,20 @@ def test_an_upload_that_is_forgotten_begins_again(
         handler.reset()
 
     server.upload_faults = [forget]
-    push(registry_as(), server, attrs_only_first(image), blobs)
+    push(registry_as(), server, with_one_blob(image), blobs)
     assert len(server.blobs[image.layers[0].digest]) == image.layers[0].size
+
+
+def test_an_upload_whose_last_answer_is_lost_is_not_sent_again(
+    server: FakeRegistry, registry_as: OpenRegistry, blobs: FakeBlobs, image: PushRequest
+) -> None:
+    def take_and_vanish(handler: fake._Handler, _content: bytes) -> None:
+        server.add_blob(handler._drain())
+        handler.reset()
+
+    server.upload_faults = [take_and_vanish]
+    push(registry_as(), server, with_one_blob(image), blobs)
+    assert len(server.requests("PATCH")) == 1
 
 
 def test_a_token_that_expires_during_an_upload(
@@ -326,7 +330,7 @@ def test_a_token_that_expires_during_an_upload(
         fake.token_expired(handler, content)
 
     server.upload_faults = [expire]
-    push(registry_as(), server, attrs_only_first(image), blobs)
+    push(registry_as(), server, with_one_blob(image), blobs)
     assert image.layers[0].digest in server.blobs
 
 
@@ -339,10 +343,8 @@ def test_no_right_to_push(
     assert "team/app:1" not in server.manifests
 
 
-def attrs_only_first(image: PushRequest) -> PushRequest:
+def with_one_blob(image: PushRequest) -> PushRequest:
     """The same with one blob to send, so that the fault meets it."""
-    import attrs
-
     return attrs.evolve(image, layers=image.layers[:1], config=image.layers[0], origins={})
 
 

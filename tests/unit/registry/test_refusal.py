@@ -38,6 +38,13 @@ def refused(
         (403, {"user": "ann", "is_push": True}, errors.RegistryDenied, "forbids ann", "repository of yours"),
         (404, {}, errors.RegistryNotFound, "q.io does not have app:1", "if it is private"),
         (404, {"user": "ann"}, errors.RegistryNotFound, "does not have", "Check the name and the tag."),
+        (
+            404,
+            {"is_push": True, "what": "pushing to a"},
+            errors.RegistryNotFound,
+            "refuses pushing to a,",
+            "Create",
+        ),
         (400, {}, errors.RegistryError, "answers 400 for app:1", ""),
         (418, {}, errors.RegistryError, "answers 418", ""),
     ],
