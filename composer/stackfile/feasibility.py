@@ -35,6 +35,7 @@ _MOUNT_KINDS = ("bind", "volume", "tmpfs", "image")
 
 _CGROUP = re.compile(r"[A-Za-z0-9_.:@/-]{1,512}", re.ASCII)
 _CPUSET = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*", re.ASCII)
+_SYSCTL = re.compile(r"[a-z0-9_-]+([./][a-zA-Z0-9_:-]+)+", re.ASCII)
 _SYSCTLS = frozenset(
     {
         "kernel.msgmax",
@@ -289,11 +290,24 @@ def _cpuset(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
         yield problem(node, path, f"{shown(node.value)} is no list of processors", hint='Write "0-2,4".')
 
 
-def _sysctls(node: Node, path: Path, _root: Node) -> Iterator[errors.Problem]:
-    """Only what has a namespace: the rest would be the host's (sysctl(8), namespaces(7))."""
+def _sysctls(node: Node, path: Path, root: Node) -> Iterator[errors.Problem]:
+    """Only what has a namespace, and that the container's own: the rest would be the host's (namespaces(7)).
+
+    The grammar is exact, because runtimes have taken more than one setting out of one key (CVE-2022-0811).
+    """
+    service = at(root, path[:-1])
+    modes = {key: service.child(key) for key in ("network_mode", "ipc")}
     for name, child in node.entries():
-        if name not in _SYSCTLS and not name.startswith(("net.", "fs.mqueue.")):
+        attribute = "network_mode" if name.startswith("net.") else "ipc"
+        mode = modes[attribute]
+        if not _SYSCTL.fullmatch(name):
+            yield problem(child, (*path, name), f"{shown(name)} is no name of a kernel setting",
+                          hint="Write it like net.core.somaxconn.")  # fmt: skip
+        elif name not in _SYSCTLS and not name.startswith(("net.", "fs.mqueue.")):
             yield problem(child, (*path, name), f"{name} is not separate for each container",
+                          hint="Set it on the host.")  # fmt: skip
+        elif mode is not None and mode.value == "host":
+            yield problem(child, (*path, name), f"{name} would be the host's with {attribute}: host",
                           hint="Set it on the host.")  # fmt: skip
 
 

@@ -64,6 +64,7 @@ ROWS: tuple[Row, ...] = (
         build.privileged: as the entitlement security.insecure
         build.shm_size build.ssh build.tags build.ulimits
         annotations: annotations of the OCI configuration
+        attach
         blkio_config
         build.dockerfile build.dockerfile_inline build.args build.target
         cap_add cap_drop cgroup command configs container_name cpus cpu_period cpu_quota cpu_rt_period
@@ -114,7 +115,6 @@ ROWS: tuple[Row, ...] = (
         Support.IDLE,
         _SERVICE,
         """
-        attach: composer shows the logs of what is named
         build.provenance build.sbom: images are not attested
         build.isolation isolation credential_spec: a Windows matter
         cpu_count cpu_percent: a Windows matter

@@ -116,7 +116,9 @@ def attached(arguments: Arguments, stack: Stack) -> tuple[str, ...]:
     services = texts(arguments, "services")
     if arguments.get("attach_dependencies") and services:
         services = tuple(sorted(order.with_dependencies(stack.services, services)))
-    shown = named or tuple(name for name in services or stack.services if stack.services[name].attach)
+    shown = named or tuple(
+        name for name in services or stack.services if name in stack.services and stack.services[name].attach
+    )
     return tuple(name for name in shown if name not in texts(arguments, "no_attach"))
 
 

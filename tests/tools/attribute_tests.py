@@ -90,6 +90,7 @@ TESTS: dict[str, str] = {
             "shm_size", "tags", "ulimits", "platforms", "privileged",
         )
     },
+    "services.*.attach": "unit/supervisor/test_asking.py::test_whose_output_is_shown",
     "services.*.annotations": f"{_ATTRIBUTES}::test_annotations_reach_the_runtime",
     "services.*.cpu_period": f"{_ATTRIBUTES}::cpu_quota",
     "services.*.cpu_rt_period": "unit/runtime/test_resources.py::test_realtime",
