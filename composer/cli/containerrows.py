@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from composer.cli import table
-from composer.cli.template import OpenMap
+from composer.cli.template import OpenMap, Record
 from composer.engine.status import human_span
 from composer.model import moment
 
 Document = dict[str, Any]
 
-HEADERS = {
+_COLUMNS = {
     "Command": "COMMAND",
     "CreatedAt": "CREATED AT",
     "ID": "CONTAINER ID",
@@ -30,6 +30,7 @@ HEADERS = {
     "State": "STATE",
     "Status": "STATUS",
 }
+HEADERS = Record(_COLUMNS, {"Label": lambda name: name})
 DEFAULT = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}"
 
 _COMMAND_WIDTH = 20
@@ -48,6 +49,19 @@ _OPEN = frozenset(
     }
 )
 """Fields of documents whose keys are the users' own."""
+
+
+_OPTIONAL = {"Config": ("ExposedPorts", "Healthcheck"), "State": ("Health",)}
+"""Fields that Docker leaves out of its JSON and that its templates know all the same."""
+
+
+def opened_container(document: Document) -> Document:
+    """As ``opened``, with the fields that the document could have."""
+    whole = {
+        key: {**dict.fromkeys(_OPTIONAL[key]), **value} if key in _OPTIONAL else value
+        for key, value in document.items()
+    }
+    return opened(whole)
 
 
 def opened(document: Document) -> Document:
@@ -80,12 +94,13 @@ def row_of(
     created = moment.parse(document["Created"], now)
     command = " ".join([document["Path"], *document["Args"]]).strip()
     volumes = [mount for mount in document["Mounts"] if mount["Type"] == "volume"]
-    return {
+    labels = document["Config"]["Labels"]
+    fields = {
         "Command": quoted(command, 0 if is_whole else _COMMAND_WIDTH),
         "CreatedAt": time.strftime("%Y-%m-%d %H:%M:%S %z %Z", time.localtime(created)),
         "ID": document["Id"] if is_whole else document["Id"][:12],
         "Image": document["Config"]["Image"],
-        "Labels": ",".join(f"{key}={value}" for key, value in sorted(document["Config"]["Labels"].items())),
+        "Labels": ",".join(f"{key}={value}" for key, value in sorted(labels.items())),
         "LocalVolumes": str(len(volumes)),
         "Mounts": ",".join(_mount(mount, is_whole=is_whole) for mount in document["Mounts"]),
         "Names": document["Name"].removeprefix("/"),
@@ -97,6 +112,7 @@ def row_of(
         "State": document["State"]["Status"],
         "Status": status,
     }
+    return Record(fields, {"Label": lambda name: labels.get(name, "")})
 
 
 def quoted(command: str, width: int) -> str:

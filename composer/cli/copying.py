@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser, whose: str) -> None:
     """The options, and the two paths; ``whose`` is the word for the part before the colon."""
     add = parser.add_argument
-    add("-a", "--archive", action="store_true", help="keep owners")
+    add("-a", "--archive", action="store_true", help="keep owners on the way out, too")
     add("-L", "--follow-link", action="store_true", help="follow the link that the source is")
     add("-q", "--quiet", action="store_true", help="do not say what was copied")
     add("source", metavar=f"{whose}:SOURCE|SOURCE|-", help="path, or - for a tar from standard input")

@@ -28,7 +28,7 @@ _HEADER_FUNCTIONS: Mapping[str, object] = {
 
 
 def listed(
-    form: str, rows: Sequence[Mapping[str, object]], headers: Mapping[str, str], default: str
+    form: str, rows: Sequence[Mapping[str, object]], headers: Mapping[str, object], default: str
 ) -> list[str]:
     """The lines for rows; ``headers`` names the columns, ``default`` is the usual table's template.
 

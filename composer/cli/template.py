@@ -9,13 +9,21 @@ there is, as a typo in a field of a Go struct is; in an ``OpenMap``, whose keys 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from composer import errors
 from composer.cli import templatesyntax as syntax
-from composer.cli.templatefunctions import FUNCTIONS, MISSING, OpenMap, WrongArgument, is_true, shown
+from composer.cli.templatefunctions import (
+    FUNCTIONS,
+    MISSING,
+    OpenMap,
+    Record,
+    WrongArgument,
+    is_true,
+    shown,
+)
 
-__all__ = ["MOST_OUTPUT", "OpenMap", "Template", "render"]
+__all__ = ["MOST_OUTPUT", "OpenMap", "Record", "Template", "render"]
 
 MOST_OUTPUT = 16 * 1024 * 1024
 """Characters that one rendering may produce."""
@@ -157,11 +165,17 @@ class _Rendering:
 
     def _command(self, command: syntax.Command, dot: object, piped: tuple[object, ...]) -> object:
         first = command.words[0]
-        if not isinstance(first, syntax.Function):
-            if piped:
-                raise self._failure(command.place, "only a function can take what a pipe gives")
-            return self._operand(first, dot)
-        return self._call(first, command.words[1:], dot, piped)
+        if isinstance(first, syntax.Function):
+            return self._call(first, command.words[1:], dot, piped)
+        value = self._operand(first, dot)
+        if isinstance(first, syntax.Field) and callable(value):
+            values = (*(self._operand(word, dot) for word in command.words[1:]), *piped)
+            return self._applied(value, first, values)
+        if piped:
+            raise self._failure(command.place, "only a function can take what a pipe gives")
+        if len(command.words) > 1:
+            raise self._failure(command.place, "only a function takes arguments")
+        return value
 
     def _call(
         self,
@@ -180,13 +194,17 @@ class _Rendering:
             )
             raise self._failure(function.place, f"there is no function {function.name}{hint}")
         assert callable(call)
-        values = [self._operand(word, dot) for word in words]
+        return self._applied(call, function, (*(self._operand(word, dot) for word in words), *piped))
+
+    def _applied(
+        self, call: Callable[..., object], named: syntax.Function | syntax.Field, values: tuple[object, ...]
+    ) -> object:
         try:
-            return call(*values, *piped)
+            return call(*values)
         except WrongArgument as error:
-            raise self._failure(function.place, f"{function.name}: {error}") from error
+            raise self._failure(named.place, f"{named.name}: {error}") from error
         except TypeError as error:
-            raise self._failure(function.place, f"{function.name}: wrong number of arguments") from error
+            raise self._failure(named.place, f"{named.name}: wrong number of arguments") from error
 
     def _choose(
         self,
@@ -229,6 +247,8 @@ class _Rendering:
         if isinstance(value, Mapping):
             if field.name in value:
                 return value[field.name]
+            if isinstance(value, Record) and field.name in value.methods:
+                return value.methods[field.name]
             known = [str(key) for key in value]
             near = difflib.get_close_matches(field.name, known, n=1)
             hint = f"did you mean .{near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"

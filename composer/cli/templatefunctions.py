@@ -26,6 +26,14 @@ class OpenMap(dict[str, object]):
     """A mapping whose keys users chose (labels, ports): asking for one that is not there is no error."""
 
 
+class Record(dict[str, object]):
+    """A mapping with methods besides its fields: ``{{.Label "tier"}}`` of ``ps``."""
+
+    def __init__(self, fields: Mapping[str, object], methods: Mapping[str, Callable[..., object]]) -> None:
+        super().__init__(fields)
+        self.methods = methods
+
+
 class _Missing:
     """The value of a key that an open map does not have."""
 
@@ -47,21 +55,17 @@ def shown(value: object) -> str:
         case str():
             return value
         case None:
-            return "<no value>"
+            return "<nil>"
         case bool():
             return "true" if value else "false"
         case float():
             return _float(value)
         case Mapping():
-            inner = " ".join(f"{key}:{_inner(item)}" for key, item in sorted(value.items()))
+            inner = " ".join(f"{key}:{shown(item)}" for key, item in sorted(value.items()))
             return f"map[{inner}]"
         case Sequence():
-            return f"[{' '.join(_inner(item) for item in value)}]"
+            return f"[{' '.join(map(shown, value))}]"
     return str(value)
-
-
-def _inner(value: object) -> str:
-    return "<nil>" if value is None else shown(value)
 
 
 def _float(value: float) -> str:
@@ -144,6 +148,8 @@ def _count(value: object) -> int:
 def _length(value: object) -> int:
     if isinstance(value, str):
         return len(value.encode())
+    if value is None:
+        return 0  # as of a nil map or slice, which is what stands for none in documents
     if isinstance(value, Sequence | Mapping):
         return len(value)
     message = f"{type_name(value)} has no length"
@@ -233,12 +239,12 @@ def _print(*values: object) -> str:
     for position, value in enumerate(values):
         if position and not isinstance(value, str) and not isinstance(values[position - 1], str):
             text += " "
-        text += _inner(value)
+        text += shown(value)
     return text
 
 
 def _println(*values: object) -> str:
-    return " ".join(map(_inner, values)) + "\n"
+    return " ".join(map(shown, values)) + "\n"
 
 
 def _printf(form: object, *values: object) -> str:
@@ -258,14 +264,14 @@ def _printf(form: object, *values: object) -> str:
 
     text = _VERB.sub(one, _text(form))
     if rest:
-        text += f"%!(EXTRA {', '.join(f'{_go_type(v)}={_inner(v)}' for v in rest)})"
+        text += f"%!(EXTRA {', '.join(f'{_go_type(v)}={shown(v)}' for v in rest)})"
     return text
 
 
 def _formatted(verb: str, flags: str, width: int, precision: int | None, value: object) -> str:
     text = _verb(verb, flags, precision, value)
     if text is None:
-        return f"%!{verb}({_go_type(value)}={_inner(value)})"
+        return f"%!{verb}({_go_type(value)}={shown(value)})"
     if "-" in flags:
         return text.ljust(width)
     is_number = isinstance(value, int | float) and verb in "dxXobfgeE"
@@ -277,7 +283,7 @@ def _verb(verb: str, flags: str, precision: int | None, value: object) -> str | 
     if verb in "vs":
         if verb == "s" and (is_number or isinstance(value, bool)):
             return None
-        text = _inner(value)
+        text = shown(value)
         return text[:precision] if precision is not None and isinstance(value, str) else text
     if verb == "q":
         return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else None

@@ -390,7 +390,7 @@ class _Parser:
             words.append(self._operand())
         if not words:
             raise self._failure(place, "a value or a function is missing")
-        if len(words) > 1 and not isinstance(words[0], Function):
+        if len(words) > 1 and not isinstance(words[0], Function | Field):
             raise self._failure(place, "only a function takes arguments")
         return Command(tuple(words), place)
 

@@ -110,7 +110,7 @@ class Copier:
                 os.close(directory)
 
     def from_host(self, source: str, target: str) -> Copied:
-        """From a path of this host into the container; root gets everything, unless ``is_archive``."""
+        """From a path of this host into the container; owners stay, by their numbers, as with Docker."""
         opened = _open_on_host(source, follows=self._follows)
         try:
             is_directory = stat.S_ISDIR(os.fstat(opened).st_mode)
@@ -145,8 +145,7 @@ class Copier:
         return Copied(size=placer.size)
 
     def _placer(self, directory: str) -> Placer:
-        owner = None if self._is_archive else (0, 0)
-        manner = Manner(owner=owner, follows_links=True, makes_devices=True)
+        manner = Manner(follows_links=True, makes_devices=True)
         try:
             opened = descriptor.open_in_root(self._root, directory, os.O_PATH | os.O_DIRECTORY)
         except OSError as error:

@@ -15,10 +15,11 @@ import attrs
 from composer import errors
 from composer.engine import observe, status
 from composer.engine.volumes import mounts_with_image_volumes
-from composer.model import moment, names
+from composer.model import logging, moment, names
 from composer.model.container import Health
 from composer.model.image import ImageConfig
 from composer.model.stack import MountKind, PublishedPort, RestartKind
+from composer.runtime import defaults
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 _NANO = 1_000_000_000
+_USUAL_GRACE = 10 * _NANO
 _EVERYWHERE = ("0.0.0.0",)  # noqa: S104 -- what is shown for a port published on every address
 
 
@@ -243,7 +245,9 @@ def _state(container: ObservedContainer) -> Document:
 def _config(container_id: str, spec: ContainerSpec, image: ImageConfig) -> Document:
     entrypoint, command = _process_of(spec, image)
     check = spec.healthcheck or image.healthcheck
-    exposed = {*image.exposed_ports, *(f"{port.target}/{port.protocol}" for port in spec.ports)}
+    exposed = _exposed(spec, image)
+    # Docker's order: the container's own variables, then those of the image that are left.
+    left = {name: value for name, value in image.environment.items() if name not in spec.environment}
     volumes = {mount.target for mount in spec.mounts if mount.kind is MountKind.VOLUME and not mount.source}
     return {
         "Hostname": spec.hostname or container_id[:12],
@@ -251,8 +255,8 @@ def _config(container_id: str, spec: ContainerSpec, image: ImageConfig) -> Docum
         "User": image.user if spec.user is None else spec.user,
         "Tty": spec.tty,
         "OpenStdin": spec.stdin_open,
-        "ExposedPorts": {port: {} for port in sorted(exposed)},
-        "Env": [f"{name}={value}" for name, value in {**image.environment, **spec.environment}.items()],
+        **({"ExposedPorts": {port: {} for port in exposed}} if exposed else {}),
+        "Env": [f"{name}={value}" for name, value in {**spec.environment, **left}.items()],
         "Cmd": list(command) or None,
         **({"Healthcheck": _healthcheck(check)} if check is not None else {}),
         "Image": spec.image,
@@ -260,9 +264,19 @@ def _config(container_id: str, spec: ContainerSpec, image: ImageConfig) -> Docum
         "WorkingDir": spec.working_dir or image.working_dir,
         "Entrypoint": list(entrypoint) or None,
         "Labels": {**image.labels, **spec.labels},
-        "StopSignal": spec.stop_signal or image.stop_signal or "SIGTERM",
-        "StopTimeout": spec.stop_grace_period // _NANO,
+        "StopSignal": spec.stop_signal or image.stop_signal,
+        "StopTimeout": None if spec.stop_grace_period == _USUAL_GRACE else spec.stop_grace_period // _NANO,
     }
+
+
+def _exposed(spec: ContainerSpec, image: ImageConfig) -> list[str]:
+    """What image, ``expose`` and ``ports`` name, as ``80/tcp``; a range is every port of it."""
+    found = {*image.exposed_ports, *(f"{port.target}/{port.protocol}" for port in spec.ports)}
+    for text in spec.expose:
+        span, _, protocol = text.partition("/")
+        first, _, last = span.partition("-")
+        found |= {f"{port}/{protocol or 'tcp'}" for port in range(int(first), int(last or first) + 1)}
+    return sorted(found)
 
 
 def _healthcheck(check: Healthcheck) -> Document:
@@ -296,8 +310,8 @@ def _host_config(spec: ContainerSpec) -> Document:
         },
         "AutoRemove": spec.auto_remove,
         "VolumesFrom": list(spec.volumes_from) or None,
-        "CapAdd": list(spec.cap_add) or None,
-        "CapDrop": list(spec.cap_drop) or None,
+        "CapAdd": [defaults.normalised(name) for name in spec.cap_add] or None,
+        "CapDrop": [defaults.normalised(name) for name in spec.cap_drop] or None,
         "CgroupnsMode": modes.cgroup or "private",
         "Dns": list(spec.resolver.servers),
         "DnsOptions": list(spec.resolver.options),
@@ -313,7 +327,8 @@ def _host_config(spec: ContainerSpec) -> Document:
         "SecurityOpt": list(spec.security_opt) or None,
         "Tmpfs": {
             mount.target: _tmpfs_options(mount) for mount in spec.mounts if mount.kind is MountKind.TMPFS
-        },
+        }
+        or None,
         "UTSMode": modes.uts,
         "UsernsMode": modes.user,
         "ShmSize": int(spec.shm_size or 64 * 1024 * 1024),
@@ -332,7 +347,11 @@ def _host_config(spec: ContainerSpec) -> Document:
         "DeviceCgroupRules": list(spec.device_cgroup_rules) or None,
         "CgroupParent": spec.cgroup_parent or "",
         "Annotations": dict(spec.annotations),
-        "Init": spec.init,
+        "Init": spec.init or None,
+        "LogConfig": {
+            "Type": (spec.logging.driver if spec.logging else "") or logging.DEFAULT,
+            "Config": dict(spec.logging.options) if spec.logging else {},
+        },
         **_limits(spec.limits),
     }
 
@@ -407,12 +426,14 @@ def _bindings(ports: Iterable[PublishedPort]) -> Document:
 def _mounts(spec: ContainerSpec, around: Surroundings) -> list[Document]:
     found = []
     for mount in mounts_with_image_volumes(spec.mounts, around.image.volumes):
+        if mount.kind is MountKind.TMPFS:
+            continue  # in ``HostConfig.Tmpfs``
         document: Document = {"Type": mount.kind.value}
         source = mount.source
         if mount.kind is MountKind.VOLUME:
             document["Name"], source = around.sources.get(mount.target, (mount.source, ""))
         document |= {
-            "Source": "" if mount.kind is MountKind.TMPFS else source,
+            "Source": source,
             "Destination": mount.target,
             **({"Driver": "local"} if mount.kind is MountKind.VOLUME else {}),
             "Mode": "" if _mode(mount) == "rw" else _mode(mount),
@@ -477,7 +498,7 @@ def _ports(container: ObservedContainer, image: ImageConfig) -> Document:
     """The ports of a running container: those published with where, those only exposed with ``null``."""
     if not container.is_running:
         return {}
-    found: Document = dict.fromkeys(sorted(image.exposed_ports))
+    found: Document = dict.fromkeys(_exposed(container.spec, image))
     for port in container.ports:
         key = f"{port.target}/{port.protocol}"
         for address in (port.host_ip,) if port.host_ip else _EVERYWHERE:

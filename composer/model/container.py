@@ -137,6 +137,7 @@ class ContainerSpec:
     post_start: tuple[Hook, ...] = ()
     pre_stop: tuple[Hook, ...] = ()
     auto_remove: bool = False
+    expose: tuple[str, ...] = ()
     joined: Mapping[str, NetworkMembership] = attrs.field(factory=dict)
     """Networks that it was connected to by hand: no stack file says so, and none is against it."""
     left: tuple[str, ...] = ()

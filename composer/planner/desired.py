@@ -114,7 +114,8 @@ def container_spec(stack: Stack, service: Service, number: int, images: Mapping[
 
 def by_hand_spec(stack: Stack, service: Service, images: Mapping[str, str]) -> ContainerSpec:
     """The container of ``composer container run``: it has the labels it was given and no others."""
-    return attrs.evolve(container_spec(stack, service, 1, images), labels=service.labels)
+    spec = container_spec(stack, service, 1, images)
+    return attrs.evolve(spec, labels=service.labels, expose=service.expose)
 
 
 def network_specs(stack: Stack) -> tuple[NetworkSpec, ...]:

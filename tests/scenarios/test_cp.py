@@ -59,6 +59,7 @@ def test_out_of_a_service(stack: Stack, tmp_path: Path) -> None:
 
 def test_into_one_and_into_all_of_a_service(stack: Stack, tmp_path: Path) -> None:
     (tmp_path / "hello").write_text("hello")
+    os.chown(tmp_path / "hello", 5, 6)
     stack.ok("cp", "--index", "2", str(tmp_path / "hello"), "web:/tmp/")
     assert stack.call("exec", "-T", "--index", "1", "web", "test", "-e", "/tmp/hello").returncode == 1
     assert stack.ok("exec", "-T", "--index", "2", "web", "cat", "/tmp/hello").startswith("hello")

@@ -22,7 +22,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(session: Session, options: argparse.Namespace) -> int:
     """Copy."""
-    whose, _ = copying.direction(options)
-    return hand.each(
-        session, [whose], lambda word: copying.copy(session, hand.find(session, word), options, word)
-    )
+
+    def copy(_source: str) -> None:
+        whose, _ = copying.direction(options)
+        copying.copy(session, hand.find(session, whose), options, whose)
+
+    return hand.each(session, [options.source], copy)

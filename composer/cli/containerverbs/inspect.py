@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from composer.cli import hand, listing
-from composer.cli.containerrows import opened
+from composer.cli.containerrows import opened_container
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +39,6 @@ def execute(session: Session, options: argparse.Namespace) -> int:
         documents.append(document)
 
     code = hand.each(session, options.containers, inspect)
-    for line in listing.inspected(options.format, documents, opened):
+    for line in listing.inspected(options.format, documents, opened_container):
         session.say(line)
     return code

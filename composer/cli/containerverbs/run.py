@@ -33,9 +33,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(session: Session, options: argparse.Namespace) -> int:
     """Make it, run it, and end as it does."""
+    if options.detach and options.attach:
+        session.note("error: --detach and --attach exclude each other")
+        return hand.FAILED
     try:
-        if options.detach and options.attach:
-            raise errors.UsageError("--detach and --attach exclude each other")
         with session.connect_to(hand.DEFAULT_STACK) as connection:
             identity = making.made(session, connection, options)
             try:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from composer import errors
 from composer.cli import templatesyntax
-from composer.cli.template import OpenMap, Template, render
+from composer.cli.template import OpenMap, Record, Template, render
 
 VALUE = {
     "Name": "/web",
@@ -32,7 +32,7 @@ VALUE = {
         ("{{.Name}}", "/web"),
         ("a{{ .Name }}b", "a/webb"),
         ("{{.State.Status}} {{.State.Running}}", "running true"),
-        ("{{.State.Health}}", "<no value>"),
+        ("{{.State.Health}} {{len .State.Health}}", "<nil> 0"),
         ("{{json .State.Health}}", "null"),
         ("{{json .Args}}", '["-c","echo <hi>"]'),
         ("{{.Args | json}}", '["-c","echo <hi>"]'),
@@ -175,6 +175,14 @@ JSON = st.recursive(
 @given(JSON)
 def test_json_reads_back(value: object) -> None:
     assert json.loads(render("{{json .}}", value)) == value
+
+
+def test_methods_take_arguments() -> None:
+    record = Record({"Name": "web"}, {"Label": lambda name: f"<{name}>"})
+    assert render('{{.Name}} {{.Label "tier"}} {{.Label "a" | upper}}', record) == "web <tier> <A>"
+    assert render("{{json .}}", record) == '{"Name":"web"}'
+    with pytest.raises(errors.UsageError, match="Label: wrong number of arguments"):
+        render("{{.Label}}", record)
 
 
 def test_a_template_renders_many_values() -> None:

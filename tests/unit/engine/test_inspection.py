@@ -93,7 +93,7 @@ def test_config_is_the_containers_over_the_images() -> None:
     config = _document(around=Surroundings(image=IMAGE), environment={"B": "3"}, labels={"l": "own"})[
         "Config"
     ]
-    assert config["Env"] == ["A=1", "B=3"]
+    assert config["Env"] == ["B=3", "A=1"]
     assert config["Labels"] == {"l": "own", "m": "image"}
     assert config["User"] == "app"
     assert config["WorkingDir"] == "/srv"
@@ -133,7 +133,7 @@ def test_config_is_the_containers_over_the_images() -> None:
             {"mounts": (ContainerMount(kind=MountKind.TMPFS, target="/t", tmpfs_size=ByteSize(9), tmpfs_mode=0o700),)},
             {"Tmpfs": {"/t": "size=9,mode=700"}, "Binds": None},
         ),
-        ({"auto_remove": True, "privileged": True, "cap_add": ("NET_ADMIN",)}, {"AutoRemove": True, "Privileged": True, "CapAdd": ["NET_ADMIN"]}),
+        ({"auto_remove": True, "privileged": True, "cap_add": ("NET_ADMIN",)}, {"AutoRemove": True, "Privileged": True, "CapAdd": ["CAP_NET_ADMIN"]}),
     ],
 )  # fmt: skip
 def test_host_config(spec: dict[str, object], expected: dict[str, object]) -> None:

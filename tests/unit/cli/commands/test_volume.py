@@ -27,8 +27,7 @@ def test_the_life_of_a_volume(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(capsys, "ls", "-q", "-f", "label=a=1", "-f", "dangling=true")[1] == "data\n"
     assert _run(capsys, "ls", "-q", "-f", "name=^da", "-f", "driver=nfs")[1] == ""
     assert (
-        _run(capsys, "inspect", "-f", "{{.Name}} {{.Labels.a}} {{.Options}}", "data")[1]
-        == "data 1 <no value>\n"
+        _run(capsys, "inspect", "-f", "{{.Name}} {{.Labels.a}} {{.Options}}", "data")[1] == "data 1 <nil>\n"
     )
     (document,) = json.loads(_run(capsys, "inspect", "data")[1])
     assert list(document) == ["CreatedAt", "Driver", "Labels", "Mountpoint", "Name", "Options", "Scope"]
