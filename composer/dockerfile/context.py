@@ -127,7 +127,7 @@ class Selector:
                 yield path
 
     def _select_with_parents(self, source: str, excluded: IgnoreRules) -> tuple[Selection, ...]:
-        head, pivot, tail = ("/" + source).partition("/./")
+        head, pivot, tail = source.partition("/./")
         top = posixpath.normpath("/" + head).lstrip("/") if pivot else ""
         wanted = posixpath.normpath("/" + (tail if pivot else source)).lstrip("/")
         top = self.tree.resolve(top)
