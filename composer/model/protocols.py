@@ -157,8 +157,8 @@ class BuildRequest:
     """One build with everything settled.
 
     ``context`` is a directory, a tar archive (a file), or the address of a git repository or archive;
-    ``contexts`` are the named ones, which may also be ``docker-image://`` and ``oci-layout://``, by
-    name.  ``dockerfile`` is relative to the context.  ``uncached`` names stages that are built anew,
+    ``contexts`` are the named ones, by name, which may also be ``docker-image://``.  ``dockerfile`` is
+    relative to the context.  ``uncached`` names stages that are built anew,
     ``no_cache`` stands for all.  ``network`` is that of RUN: ``default``, ``none`` or ``host``.
     ``secrets`` are contents by id, ``ssh`` agents' sockets (or key files) by id.  ``hosts`` are name
     and address of lines for ``/etc/hosts``; the address may be ``host-gateway``.  ``entitlements``

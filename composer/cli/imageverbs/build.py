@@ -51,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--add-host", metavar="NAME:ADDRESS", text="a line in /etc/hosts of RUN; host-gateway is this host"
     )
     add_many("--allow", metavar="ENTITLEMENT", text="network.host, security.insecure")
-    add_many("--annotation", metavar="KEY=VALUE", text="an annotation of the image's manifest")
+    add_many("--annotation", metavar="KEY=VALUE", text="no effect: manifests are made by push and save")
     add_many("--build-arg", metavar="KEY[=VALUE]", text="set a build argument")
     add_many(
         "--build-context", metavar="NAME=VALUE", text="a directory, repository or docker-image:// by name"
