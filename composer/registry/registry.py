@@ -82,35 +82,41 @@ class Registry:
     ) -> Arrived:
         """Fetch an image into ``blobs``; ``platform`` is this host's unless given.
 
-        ``on_layer`` hears of each layer that is here while others are still on their way.
-
-        Raises ``RegistryNotFound`` when no place has it, other kinds of ``RegistryError``,
-        ``ImageError`` for what is no image or not for the platform, ``Interrupted``.
+        ``on_layer`` hears of each layer that is here while others are still on their way.  Raises
+        ``RegistryNotFound`` when no place has it, other kinds of ``RegistryError``, ``ImageError`` for
+        what is no image or not for the platform, ``Interrupted``.
         """
-        stop = workers.Linked(interrupt)
         target = _Target(blobs=blobs, platform=platform, report=report, on_layer=on_layer or _nothing)
 
-        def pull_from(name: Reference, client: Client) -> Arrived:
-            pulled = _Pull(client, target, stop).run(name.digest or name.tag)
+        def pull_from(name: Reference, endpoint: Endpoint) -> Arrived:
+            stop = workers.Linked(interrupt)
+            try:
+                client = self._client(endpoint, interrupt=stop)
+                pulled = _Pull(client, target, stop).run(name.digest or name.tag)
+            finally:
+                stop.close()
             return Arrived(name=name, pulled=pulled)
 
-        try:
-            return self._from_first(text, pull_from, stop)
-        finally:
-            stop.close()
+        return self._from_first(text, pull_from, interrupt)
 
     def digest_of(self, text: str, *, interrupt: Interrupt | None = None) -> str:
         """The digest that a name stands for now, as its registry says."""
-        return self._from_first(
-            text, lambda name, client: name.digest or client.digest_of(name.tag), interrupt
-        )
+
+        def ask(name: Reference, endpoint: Endpoint) -> str:
+            return name.digest or self._client(endpoint, interrupt=interrupt).digest_of(name.tag)
+
+        return self._from_first(text, ask, interrupt)
 
     def tags(self, text: str, *, interrupt: Interrupt | None = None) -> tuple[str, ...]:
         """Every tag of a repository."""
-        return self._from_first(text, lambda _name, client: client.tags(), interrupt)
+
+        def ask(_name: Reference, endpoint: Endpoint) -> tuple[str, ...]:
+            return self._client(endpoint, interrupt=interrupt).tags()
+
+        return self._from_first(text, ask, interrupt)
 
     def _from_first(
-        self, text: str, ask: Callable[[Reference, Client], _Result], interrupt: Interrupt | None
+        self, text: str, ask: Callable[[Reference, Endpoint], _Result], interrupt: Interrupt | None
     ) -> _Result:
         """The answer of the first place that has one; raises what the last says, telling of all."""
         failures: list[errors.ImageError] = []
@@ -118,7 +124,7 @@ class Registry:
             for endpoint in mirrors.sources(self.conf, name):
                 attempts.check(interrupt)
                 try:
-                    return ask(name, self._client(endpoint, interrupt=interrupt))
+                    return ask(name, endpoint)
                 except errors.ImageError as error:
                     failures.append(error)
         raise _told(failures)

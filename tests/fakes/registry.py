@@ -12,6 +12,7 @@ import json
 import re
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -451,6 +452,15 @@ def upload_cut_at(count: int) -> Fault:
     return fault
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that is gone is what many faults are about."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def serving() -> Iterator[FakeRegistry]:
     """A registry and its content network, until the block ends."""
@@ -458,8 +468,7 @@ def serving() -> Iterator[FakeRegistry]:
     servers = []
     for name in ("registry", "cdn"):
         handler = type("Handler", (_Handler,), {"registry": registry, "server_name": name})
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        server.daemon_threads = True
+        server = _Server(("127.0.0.1", 0), handler)
         servers.append(server)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     registry.host, registry.cdn = (f"127.0.0.1:{server.server_address[1]}" for server in servers)

@@ -205,6 +205,27 @@ def test_a_mirror_is_asked_first_and_then_the_registry(
         registry.pull("nowhere:1", blobs, report=nothing)
 
 
+def test_a_mirror_that_fails_in_the_middle_is_left_for_the_registry(
+    server: FakeRegistry, registry_as: OpenRegistry, blobs: FakeBlobs, tmp_path: Path
+) -> None:
+    content = random.Random(6).randbytes(100_000)
+    for place in ("cache/app:1", "hub/app:1"):
+        image = server.add_image(place, content, b"other")
+    server.faults[image.layers[0]] = [fake.reset_at(40_000), fake.status(404)]
+    conf = f"""
+        [[registry]]
+        prefix = "example.org"
+        location = "{server.host}/hub"
+        [[registry.mirror]]
+        location = "{server.host}/cache"
+    """
+    registry_as(**with_conf(conf, tmp_path)).pull("example.org/app:1", blobs, report=nothing)
+    assert blobs.path(image.layers[0]).read_bytes() == content
+    asked = [(one.path.split("/")[2], one.range) for one in server.requests("GET", image.layers[0])]
+    assert [place for place, _ in asked] == ["cache", "cache", "hub"]
+    assert asked[-1][1].startswith("bytes="), "what the mirror sent is not fetched again"
+
+
 def test_a_blocked_registry_is_not_even_asked(
     server: FakeRegistry, registry_as: OpenRegistry, blobs: FakeBlobs, tmp_path: Path
 ) -> None:
