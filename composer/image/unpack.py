@@ -194,9 +194,12 @@ class _Writer:
         try:
             return descriptor.open_in_root(self._root, path, os.O_PATH | os.O_DIRECTORY)
         except FileNotFoundError:
-            parts = path.split("/")
-            self._implied.update("/".join(parts[:count]) for count in range(1, len(parts) + 1))
-            return descriptor.make_directories(self._root, path)
+            opened = descriptor.make_directories(self._root, path)
+            # Below a link that led nowhere they are made where it points: both ways lead to new ones.
+            for way in (path, descriptor.real_path(self._root, opened).lstrip("/")):
+                parts = way.split("/")
+                self._implied.update("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+            return opened
 
     def _replace(self, parent: int, name: str) -> None:
         """Remove what an earlier entry of the same layer put there; every kept path may be another now."""

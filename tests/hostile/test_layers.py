@@ -354,3 +354,10 @@ def test_l41_stored_faithfully(tree: Path) -> None:
     with pytest.raises(errors.HostileLayer) as caught:
         unpack.unpack(io.BytesIO(archive(entry("\x1b[2J" + "a" * 300))), tree)
     assert "\x1b" not in caught.value.message
+
+
+def test_directories_that_are_only_implied_have_no_time_of_today(tree: Path) -> None:
+    """One archive gives one tree, also where a directory is made at the end of a link that led nowhere."""
+    unpack.unpack(io.BytesIO(archive(link("l", "z/y"), entry("l/a/x"), entry("p/q/x", mtime=7))), tree)
+    times = {path: (tree / path).stat().st_mtime for path in (".", "z", "z/y", "z/y/a", "p", "p/q")}
+    assert set(times.values()) == {0}
