@@ -5,6 +5,7 @@ One change at a time: requests that change the stack queue for one lock, in the 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -91,7 +92,8 @@ class Convergence:
         networks = set(observed.networks)
         if self.name == names.DEFAULT_STACK:
             if names.DEFAULT_BRIDGE in networks:
-                await self._in_thread(partial(self._drivers.network.remove, names.DEFAULT_BRIDGE))
+                with contextlib.suppress(errors.ConflictError):  # another stack's containers are on it
+                    await self._in_thread(partial(self._drivers.network.remove, names.DEFAULT_BRIDGE))
             return True
         return not networks
 
@@ -208,12 +210,14 @@ class Convergence:
         await self._in_thread(self._drivers.runtime.sweep_steps)
         await self._in_thread(partial(self._drivers.network.reserve, self.name))
         await self._in_thread(partial(self._drivers.network.stand_guard, self.name))
-        records = [
-            record for record in self._drivers.records.containers(self.name) if record.phase == "ready"
-        ]
+        records = self._drivers.records.containers(self.name)
         async with trio.open_nursery() as nursery:
             for record in records:
-                nursery.start_soon(self._watch.adopt_guarded, record)
+                if record.phase == "ready":
+                    nursery.start_soon(self._watch.adopt_guarded, record)
+                elif self.name == names.DEFAULT_STACK:
+                    # What a dead supervisor left half made; no plan will ever come to clear it.
+                    nursery.start_soon(self._watch.remove_guarded, record.id)
 
     def _known_services(self) -> tuple[str, ...]:
         return () if self._stack is None else (*self._stack.services, *self._stack.inactive)

@@ -141,6 +141,10 @@ class Watch:
                 return
         yield True
 
+    async def remove_guarded(self, container_id: str) -> None:
+        """As ``remove``, with its anonymous volumes; one that cannot be removed is no reason to end."""
+        await self._guarded(partial(self.remove, container_id, with_anonymous_volumes=True))
+
     def use_spec(self, container_id: str, spec: ContainerSpec) -> None:
         """The specification was changed in place: a new name, other limits, another restart policy."""
         if container_id in self._watched:

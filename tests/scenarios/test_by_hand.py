@@ -480,3 +480,40 @@ def test_logs_are_followed(store: Store, call: Call) -> None:
     for word in ("one", "two", "end"):
         _ok(call("exec", "ticking", "sh", "-c", f"until [ -p /go ]; do sleep 0.05; done; echo {word} >/go"))
     assert following.communicate(timeout=30)[0] == "one\ntwo\nend\n"
+
+
+def test_what_removes_itself_does_so_whoever_watches(store: Store, call: Call) -> None:
+    _ok(call("run", "-d", "--rm", "--name", "brief", "busybox", "sleep", "0.3"))
+    eventually(lambda: _ok(call("ls", "-aq")) == "")
+    _ok(call("run", "-d", "--rm", "--name", "orphan", "busybox", "sleep", "600"))
+    pid = int(_field(call, "orphan", "{{.State.Pid}}"))
+    supervisor = int((store.run / "stacks" / "default" / "supervisor.pid").read_text())
+    os.kill(supervisor, signal.SIGKILL)
+    eventually(lambda: not Path(f"/proc/{supervisor}").exists())
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: _ok(call("ls", "-aq")) == "", within=20)
+    eventually(lambda: not (store.run / "stacks" / "default").exists())
+
+
+def test_restarted_by_hand_it_stays(call: Call) -> None:
+    _ok(call("run", "-d", "--rm", "--name", "kept", "busybox", "sleep", "600"))
+    before = _field(call, "kept", "{{.State.Pid}}")
+    _ok(call("restart", "-t", "0", "kept"))
+    assert _field(call, "kept", "{{.State.Pid}}") not in (before, "0")
+    _ok(call("stop", "-t", "0", "kept"))
+    eventually(lambda: _ok(call("ls", "-aq")) == "")
+
+
+def test_what_a_killed_supervisor_left_half_made_is_cleared(store: Store, call: Call) -> None:
+    import sqlite3
+
+    _ok(call("create", "--name", "half", "busybox"))
+    _ok(call("create", "--name", "whole", "busybox"))
+    supervisor = int((store.run / "stacks" / "default" / "supervisor.pid").read_text())
+    os.kill(supervisor, signal.SIGKILL)
+    eventually(lambda: not Path(f"/proc/{supervisor}").exists())
+    with sqlite3.connect(store.root / "data" / "state.db") as database:
+        database.execute("UPDATE containers SET phase = 'creating' WHERE name = 'half'")
+    database.close()
+    _ok(call("start", "whole"))
+    assert _ok(call("ls", "-a", "--format", "{{.Names}}")) == "whole\n"
