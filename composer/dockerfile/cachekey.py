@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from composer.dockerfile.context import Selection
 
-_FORMAT = "composer build step 2"
+_FORMAT = "composer build step 3"
 """Changes whenever the way a step is carried out changes what it gives."""
 
 
@@ -52,23 +52,5 @@ def of_directory(below: tuple[str, ...], path: str) -> str:
 
 
 def _key(*parts: object) -> str:
-    digest = hashlib.sha256()
-    _feed(digest, (_FORMAT, *parts))
-    return digest.hexdigest()
-
-
-def _feed(digest: hashlib._Hash, value: object) -> None:
-    """Hash a value so that no two different values give the same bytes: kind, length, content."""
-    if isinstance(value, tuple):
-        digest.update(b"(%d;" % len(value))
-        for item in value:
-            _feed(digest, item)
-        return
-    if isinstance(value, bytes):
-        kind, content = b"b", value
-    elif isinstance(value, str):
-        kind, content = b"s", value.encode("utf-8", "surrogateescape")
-    else:
-        kind, content = b"o", repr(value).encode()
-    digest.update(b"%s%d;" % (kind, len(content)))
-    digest.update(content)
+    """Hash tuples of texts, numbers and bytes: ``repr`` writes no two different ones alike."""
+    return hashlib.sha256(repr((_FORMAT, *parts)).encode()).hexdigest()

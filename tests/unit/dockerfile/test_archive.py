@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from composer.dockerfile import archive
 from composer.dockerfile.copy import Ownership, Writer
@@ -55,6 +56,9 @@ def unpack(tmp_path: Path) -> Unpack:
         (tar({"name": "a", "content": "1"}, mode="w:gz"), True),
         (tar({"name": "a", "content": "1"}, mode="w:bz2"), True),
         (tar({"name": "a", "content": "1"}, mode="w:xz"), True),
+        (zstandard.compress(tar({"name": "a", "content": "1"})), True),
+        (zstandard.compress(b"no archive"), False),
+        (b"\x28\xb5\x2f\xfd no zstd", False),
         (gzip.compress(b"not a tar" * 100), False),
         (b"", False),
         (b"\x1f\x8b", False),
