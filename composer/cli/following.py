@@ -109,7 +109,7 @@ class Interruption:
 
     def __init__(self, bell: Bell) -> None:
         self.count = 0
-        self._bell = bell
+        self.bell = bell
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -117,7 +117,7 @@ class Interruption:
 
         def on_signal(_number: int, _frame: FrameType | None) -> None:
             self.count += 1
-            self._bell.ring()
+            self.bell.ring()
 
         wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         former = {number: signal.signal(number, on_signal) for number in wanted}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 
 from composer import errors
-from composer.cli.following import Bell, Feed, Follower, Interruption
+from composer.cli.following import Feed, Follower
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from composer.cli.containers import Row
+    from composer.cli.following import Interruption
     from composer.cli.logview import LogView
     from composer.cli.session import Json, Session
 
@@ -28,6 +29,7 @@ class Foreground:
         self,
         session: Session,
         view: LogView,
+        interruption: Interruption,
         *,
         services: list[str],
         timeout: int | None,
@@ -42,27 +44,26 @@ class Foreground:
         self._aborts = aborts
         self._exit_code_from = exit_code_from
         self._completing = completing
-        bell = Bell()
-        self._interruption = Interruption(bell)
+        self._interruption = interruption
         self._stopping: threading.Thread | None = None
         self._is_killed = False
         self._exit_code = 0
+        bell = interruption.bell
         feed = Feed(session.connect, bell)
         self._follower = Follower(view, feed, bell, session.rows, services=services, since=since)
 
     def run(self) -> int:
         """Show output until the end; returns the exit code of ``up``."""
-        with self._interruption.listening():
-            try:
-                self._follower.begin()
-                self._look_for_abort()
-                self._follower.follow(self._is_enough)
-            finally:
-                # Also when there is nobody to show anything to any more: what was begun is finished.
-                if self._interruption.count and self._stopping is None:
-                    self._stop()
-                if self._stopping is not None:
-                    self._stopping.join()
+        try:
+            self._follower.begin()
+            self._look_for_abort()
+            self._follower.follow(self._is_enough)
+        finally:
+            # Also when there is nobody to show anything to any more: what was begun is finished.
+            if self._interruption.count and self._stopping is None:
+                self._stop()
+            if self._stopping is not None:
+                self._stopping.join()
         if self._exit_code_from:
             self._follower.look()
             return exit_code_of(self._follower.rows, self._exit_code_from)

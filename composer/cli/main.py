@@ -6,6 +6,7 @@ anything else is a bug, whose traceback goes to a file in ``<run>``.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -28,6 +29,9 @@ COMPLETE = "__complete"
 UNWRITABLE = 1
 """Standard output is full or gone."""
 
+HUNG_UP = 129
+"""128 + SIGHUP: the terminal is gone."""
+
 BROKEN_PIPE = 141
 """128 + SIGPIPE: whoever read our output has seen enough."""
 
@@ -38,10 +42,10 @@ def run(argv: list[str]) -> int:
         code = _answer(argv)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Where the interpreter ends by itself it flushes once more: give that somewhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+        return _unheard(BROKEN_PIPE)
     except OSError as error:
+        if _has_hung_up():
+            return _unheard(HUNG_UP)
         sys.stderr.write(f"error: cannot write the output: {error.strerror}\n")
         return UNWRITABLE
     return code
@@ -60,8 +64,25 @@ def _answer(argv: list[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         raise
+    except OSError as error:
+        return HUNG_UP if _has_hung_up() else _report_bug(error, sys.stderr)
     except Exception as error:  # noqa: BLE001 -- the outermost frame: a bug must not print a traceback
         return _report_bug(error, sys.stderr)
+
+
+def _unheard(code: int) -> int:
+    """Where the interpreter ends by itself it flushes once more: give that somewhere to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _has_hung_up() -> bool:
+    """Whether our output was a terminal that is gone (write(2), EIO)."""
+    try:
+        os.write(1, b"")
+    except OSError as error:
+        return error.errno == errno.EIO
+    return False
 
 
 def _run(argv: list[str]) -> int:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 LONGEST_REQUEST = 16 * 1024 * 1024
 """Bytes of one request line: environment and a stack file from stdin fit many times."""
 
+PATIENCE = 60.0
+"""Seconds that a client may take for a request, before its connection is closed."""
+
 _OUTBOX = 20_000
 """Events that may wait for a slow client before more are dropped."""
 
@@ -101,7 +104,12 @@ async def _converse(
         stream = trio.SocketStream(channel)
         lines = _Lines(stream)
         try:
-            while (line := await lines.next()) is not None:
+            while True:
+                line = None
+                with trio.move_on_after(PATIENCE):
+                    line = await lines.next()
+                if line is None:
+                    return
                 await _answer(line, stream, lines, commands, on_answered)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
@@ -150,7 +158,10 @@ async def _answer(
     try:
         request = _parse(line)
         command = commands[str(request["command"])]
-    except (ValueError, KeyError):
+    except errors.ComposerError as error:
+        await _send(stream, _failure(error))
+        return
+    except (ValueError, TypeError, KeyError, RecursionError):
         await _send(stream, _failure(errors.UsageError("the supervisor does not know this request")))
         return
     outbox, inbox = trio.open_memory_channel[dict[str, object]](_OUTBOX)
@@ -220,9 +231,13 @@ async def _send(stream: trio.SocketStream, value: dict[str, object]) -> None:
 
 def _parse(line: bytes) -> dict[str, object]:
     value = json.loads(line)
-    if not isinstance(value, dict) or value.get("v") != client.VERSION:
-        message = "not a request of this version"
-        raise ValueError(message)
+    if not isinstance(value, dict):
+        message = "a request is an object"
+        raise TypeError(message)
+    if value.get("v") != client.VERSION:
+        message = f"this supervisor speaks version {client.VERSION}, the request is of {value.get('v')!r}"
+        hint = "Another composer started it: end it with SIGTERM; the next command starts its successor."
+        raise errors.StackLocked(message, hint=hint)
     return value
 
 

@@ -12,6 +12,7 @@ import fcntl
 import gc
 import os
 import pickle
+import resource
 import signal
 import socket
 import sys
@@ -181,6 +182,8 @@ def _detach(directory: Path, report: int) -> None:
     os.closerange(report + 1, 65536)
     sys.stdout = sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115
     process.keep_to_ourselves()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a thousand idle clients are in nobody's way
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 

@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
+    from composer.cli.following import Interruption
     from composer.cli.session import Json, Session
 
 EXAMPLES = """composer up -d --wait
@@ -56,19 +57,23 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     """Bring the stack up."""
     check(options)
     began = time.time()
-    is_detached = options.detach or options.wait or options.no_start
-    answer = bringup.perform(
-        session,
-        request_of(session, options, wants_rows=not is_detached),
-        quiet_pull=options.quiet_pull,
-    )
-    if answer is None:
-        return 0
-    if is_detached:
-        if not answer.get("changed"):
+    if options.detach or options.wait or options.no_start:
+        answer = _perform(session, options, wants_rows=False)
+        if answer is not None and not answer.get("changed"):
             request.say_nothing_to_do(session)
         return 0
-    return _stay(session, options, began=began, answer=answer)
+    from composer.cli import following
+
+    interruption = following.Interruption(following.Bell())
+    # From the first moment on: a Ctrl-C between the request and its output must stop the stack, too.
+    with interruption.listening():
+        answer = _perform(session, options, wants_rows=True)
+        return 0 if answer is None else _stay(session, options, interruption, began=began, answer=answer)
+
+
+def _perform(session: Session, options: argparse.Namespace, *, wants_rows: bool) -> Json | None:
+    wanted = request_of(session, options, wants_rows=wants_rows)
+    return bringup.perform(session, wanted, quiet_pull=options.quiet_pull)
 
 
 def check(options: argparse.Namespace) -> None:
@@ -114,7 +119,9 @@ def request_of(session: Session, options: argparse.Namespace, *, wants_rows: boo
     )
 
 
-def _stay(session: Session, options: argparse.Namespace, *, began: float, answer: Json) -> int:
+def _stay(
+    session: Session, options: argparse.Namespace, interruption: Interruption, *, began: float, answer: Json
+) -> int:
     """Show output until the stack ends."""
     from composer.cli import foreground, logview
     from composer.cli.commands.logs import style_of
@@ -136,6 +143,7 @@ def _stay(session: Session, options: argparse.Namespace, *, began: float, answer
     attached = foreground.Foreground(
         session,
         view,
+        interruption,
         services=watched,
         timeout=options.timeout,
         since=began,
