@@ -223,24 +223,15 @@ class Containers:
         hosts = [(address, full) for address in own_addresses if address]
         for name, addresses in spec.resolver.hosts.items():
             hosts += [(_address(address, endpoints), name) for address in addresses]
-        if endpoints:
-            options = spec.resolver.options
-            if not any(option.startswith("ndots:") for option in options):
-                options = ("ndots:0", *options)
-            return {
-                "hostname": own if whose is not record else "",
-                "hosts": tuple(hosts),
-                "name_servers": (NAME_SERVER,),
-                "search_domains": spec.resolver.search,
-                "resolver_options": options,
-            }
-        settings = resolvconf.of_host()
+        settings = resolvconf.inside(
+            spec.resolver, resolvconf.of_host(), server=NAME_SERVER if endpoints else ""
+        )
         return {
             "hostname": own if whose is not record else "",
             "hosts": tuple(hosts),
-            "name_servers": spec.resolver.servers or settings.servers,
-            "search_domains": spec.resolver.search or settings.search,
-            "resolver_options": spec.resolver.options or settings.options,
+            "name_servers": settings.servers,
+            "search_domains": settings.search,
+            "resolver_options": settings.options,
         }
 
     def start(self, prepared: Prepared) -> None:

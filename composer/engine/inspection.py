@@ -35,7 +35,6 @@ Document = dict[str, Any]
 
 _NANO = 1_000_000_000
 _USUAL_GRACE = 10 * _NANO
-_EVERYWHERE = ("0.0.0.0",)  # noqa: S104 -- what is shown for a port published on every address
 
 
 @attrs.frozen(kw_only=True)
@@ -501,7 +500,7 @@ def _ports(container: ObservedContainer, image: ImageConfig) -> Document:
     found: Document = dict.fromkeys(_exposed(container.spec, image))
     for port in container.ports:
         key = f"{port.target}/{port.protocol}"
-        for address in (port.host_ip,) if port.host_ip else _EVERYWHERE:
+        for address in port.addresses:
             binding = {"HostIp": address, "HostPort": str(port.published)}
             found[key] = [*(found.get(key) or ()), binding]
     return found

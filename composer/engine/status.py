@@ -52,12 +52,13 @@ def _row(container: ObservedContainer, now: float) -> dict[str, object]:
         "RunningFor": f"{human_span(now - container.created_at)} ago",
         "Publishers": [
             {
-                "URL": port.host_ip or "0.0.0.0",  # noqa: S104 -- what the user published on
+                "URL": address,
                 "TargetPort": port.target,
                 "PublishedPort": port.published,
                 "Protocol": port.protocol,
             }
             for port in container.ports
+            for address in port.addresses
         ],
         "Networks": sorted(spec.memberships),
         "Addresses": dict(container.attached),

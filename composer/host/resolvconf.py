@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import attrs
+
+if TYPE_CHECKING:
+    from composer.model.stack import Resolver
 
 PATH = "/etc/resolv.conf"
 
@@ -44,3 +49,18 @@ def parsed(text: str) -> Settings:
     return Settings(
         servers=tuple(dict.fromkeys(servers)), search=search, options=tuple(dict.fromkeys(options))
     )
+
+
+def inside(asked: Resolver, host: Settings, *, server: str) -> Settings:
+    """What a container finds: the stack's word, else the host's, as Docker has it.
+
+    ``server`` is the name server on the container's own network, which asks the ones it was given;
+    "" for a container without one.  ``dns_search: .`` means no search list, whatever the host has.
+    With ``ndots:0`` a name without dots is first asked as it stands: it may be a service's.
+    """
+    search = tuple(domain for domain in asked.search if domain != ".") if asked.search else host.search
+    options = asked.options or host.options
+    if server and not any(option.startswith("ndots:") for option in asked.options):
+        options = ("ndots:0", *(option for option in options if not option.startswith("ndots:")))
+    servers = (server,) if server else asked.servers or host.servers
+    return Settings(servers=servers, search=search, options=options)

@@ -106,6 +106,11 @@ class PublishedPort:
     """The end of a published range, of which any free port will do; 0 for none."""
 
     @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where it is published, as lists show it: on every address of both families, or on one."""
+        return (self.host_ip,) if self.host_ip else ("0.0.0.0", "::")  # noqa: S104 -- shown, not bound
+
+    @property
     def is_settled(self) -> bool:
         """Whether there is no choice: neither a random port nor one of a range."""
         return self.published > 0 and not self.last

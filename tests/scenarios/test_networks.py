@@ -163,7 +163,7 @@ def test_a_range_takes_a_free_port_and_keeps_it(store: Store) -> None:
         def ports() -> dict[str, list[int]]:
             rows = stack.rows()
             return {
-                name: sorted(port["PublishedPort"] for port in row["Publishers"])
+                name: sorted({port["PublishedPort"] for port in row["Publishers"]})
                 for name, row in rows.items()
             }
 

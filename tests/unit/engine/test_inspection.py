@@ -169,7 +169,10 @@ def test_networks_and_ports() -> None:
     around = Surroundings(image=IMAGE, networks={"bridge": network}, endpoints={"bridge": endpoint})
     running = attrs.evolve(CONTAINER, ports=(PublishedPort(target=80, published=8080),))
     settings = _document(running, around, networks={"bridge": NetworkMembership()})["NetworkSettings"]
-    assert settings["Ports"] == {"443/tcp": None, "80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}]}
+    assert settings["Ports"] == {
+        "443/tcp": None,
+        "80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}, {"HostIp": "::", "HostPort": "8080"}],
+    }
     assert settings["Networks"]["bridge"]["IPAddress"] == settings["IPAddress"] == "172.20.0.5"
     assert settings["Networks"]["bridge"]["IPPrefixLen"] == 24
     stopped = attrs.evolve(running, state=ContainerState.EXITED, pid=0, exit_code=0)
