@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,12 +17,12 @@ from pathlib import Path
 import attrs
 import pytest
 
-from tests.peers.engines import Docker, Engine, Podman, plain_environment
+from tests.peers.composer import Composer
+from tests.peers.engines import Docker, Engine, Podman
 from tests.peers.registry import Registry
 
 pytestmark = [pytest.mark.root, pytest.mark.peer, pytest.mark.scenario]
 
-COMPOSER = Path(sys.executable).with_name("composer")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "images"
 
 
@@ -96,33 +95,8 @@ EXAMPLES = Stack(
 )
 
 
-class Home(Engine):
-    """composer with a store of its own; the registry is spoken to without TLS."""
-
-    def __init__(self, root: Path, run: Path, registry: str) -> None:
-        self.root = root
-        self.registry = registry
-        settings = root / "registries.conf"
-        settings.write_text(f'[[registry]]\nlocation = "{registry}"\ninsecure = true\n')
-        super().__init__(
-            [str(COMPOSER)],
-            {
-                **plain_environment(),
-                "HOME": str(root),
-                "COMPOSER_DATA": str(root / "data"),
-                "COMPOSER_RUN": str(run),
-                "CONTAINERS_REGISTRIES_CONF": str(settings),
-                "REGISTRY": registry,
-            },
-        )
-
-    def run(self, directory: Path, *arguments: str) -> str:
-        """A command in the directory of a stack."""
-        return self.ok("--project-directory", str(directory), *arguments, timeout=900).decode()
-
-
 @pytest.fixture
-def homes(shared_registry: Registry) -> Iterator[tuple[Home, Home]]:
+def homes(shared_registry: Registry) -> Iterator[tuple[Composer, Composer]]:
     """Two machines: one that builds and one that has nothing."""
     places = [
         (
@@ -131,7 +105,7 @@ def homes(shared_registry: Registry) -> Iterator[tuple[Home, Home]]:
         )
         for _ in range(2)
     ]
-    builder, user = (Home(root, run, shared_registry.host) for root, run in places)
+    builder, user = (Composer(root, run, shared_registry.host) for root, run in places)
     yield builder, user
     for root, run in places:
         shutil.rmtree(root)
@@ -168,7 +142,7 @@ def config_of(engine: Engine, image: str) -> Mapping[str, object]:
 
 def prove(
     stack: Stack,
-    homes: tuple[Home, Home],
+    homes: tuple[Composer, Composer],
     others: tuple[Docker, Podman, Engine],
     clock: Callable[[str], None],
 ) -> None:
@@ -209,7 +183,7 @@ def prove(
 
 
 def test_a_small_stack(
-    homes: tuple[Home, Home],
+    homes: tuple[Composer, Composer],
     others: tuple[Docker, Podman, Engine],
     tmp_path: Path,
     clock: Callable[[str], None],
@@ -228,7 +202,7 @@ def test_a_small_stack(
 
 @pytest.mark.slow
 def test_the_images_of_the_example(
-    homes: tuple[Home, Home], others: tuple[Docker, Podman, Engine], clock: Callable[[str], None]
+    homes: tuple[Composer, Composer], others: tuple[Docker, Podman, Engine], clock: Callable[[str], None]
 ) -> None:
     prove(EXAMPLES, homes, others, clock)
 
@@ -240,7 +214,7 @@ OTHERS_DOCKERFILE = (
 
 
 def test_images_that_docker_and_podman_built(
-    homes: tuple[Home, Home], others: tuple[Docker, Podman, Engine], buildah: Podman
+    homes: tuple[Composer, Composer], others: tuple[Docker, Podman, Engine], buildah: Podman
 ) -> None:
     builder, user = homes
     docker, podman, _ = others
