@@ -21,10 +21,11 @@ lint:
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 
-bench: ## against Docker Compose and podman-compose, into docs/performance.md
+bench: ## against Docker Compose, podman-compose, dockerd and Podman, into docs/performance.md
 	@.ci/setup --peers
 	$(PYTHON) tests/benchmarks/loading.py
 	$(PYTHON) tests/benchmarks/bench.py
+	$(PYTHON) -m tests.benchmarks.images
 
 images-proof: ## PostgreSQL, Redis, nginx, Python: built, pushed, pulled, run by composer, Podman and Docker
 	@.ci/setup --peers
