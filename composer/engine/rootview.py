@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,6 +157,13 @@ def _make_read_only(place: Path) -> None:
 
 
 def _scratch(drivers: Drivers, record: ContainerRecord) -> Path:
-    place = drivers.paths.run / "views" / f"{record.id}-{os.getpid()}"
-    place.mkdir(mode=0o700, parents=True)
+    """An empty directory of this process's to mount at; those of dead processes go."""
+    views = drivers.paths.run / "views"
+    views.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in views.iterdir():
+        if not Path(f"/proc/{left.name.split('-')[1]}").exists():
+            with suppress(OSError):
+                left.rmdir()  # its mount went with the mount namespace of who made it
+    place = views / f"{record.id}-{os.getpid()}"
+    place.mkdir(mode=0o700)
     return place
