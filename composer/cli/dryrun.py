@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
     from composer.cli.session import Json, Session
 
-PLANNING = frozenset({"create", "down", "pause", "restart", "rm", "scale", "start", "stop", "unpause", "up"})
+PLANNING = frozenset(
+    {
+        "create", "down", "pause", "pull", "push", "restart", "rm", "scale", "start", "stop", "unpause", "up",
+    }
+)  # fmt: skip
 LOOKING = frozenset(
     {
         "completion", "config", "events", "graph", "images", "logs", "ls", "plan", "port", "ps", "stats",

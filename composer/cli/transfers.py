@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from composer import errors
-from composer.cli import interruption, progress
+from composer.cli import dryrun, interruption, progress
 from composer.model import events
 
 TYPE_CHECKING = False
@@ -34,7 +34,11 @@ class Job:
 
 
 def run(session: Session, jobs: Sequence[Job], *, is_quiet: bool) -> None:
-    """Do every job; each keeps its error.  Raises ``Interrupted`` after Ctrl-C."""
+    """Do every job, or say so in a dry run; each keeps its error.  Raises ``Interrupted`` after Ctrl-C."""
+    if session.root.dry_run:
+        for job in jobs:
+            session.say(f"{dryrun.PREFIX}{job.action} image {job.name}")
+        return
     mode = "quiet" if is_quiet else session.root.progress
     renderer = progress.renderer_for(mode, session.err, ansi=session.root.ansi)
     run_shown = _Run(renderer)

@@ -255,6 +255,23 @@ def test_a_proxy_that_is_not_there(registry_as: OpenRegistry, blobs: FakeBlobs) 
     assert "hush" not in f"{caught.value.message}{caught.value.hint}"
 
 
+def test_everything_goes_through_a_proxy(
+    server: FakeRegistry, registry_as: OpenRegistry, blobs: FakeBlobs, tmp_path: Path
+) -> None:
+    """The scripted server stands for the proxy: it takes whole addresses, of a host that does not exist."""
+    image = server.add_image("app:1", LAYER)
+    conf = with_conf('[[registry]]\nlocation = "registry.invalid"\ninsecure = true\n', tmp_path)
+    registry = registry_as(**conf, HTTP_PROXY=f"http://ann:hush@{server.host}")
+    registry.pull("registry.invalid/app:1", blobs, report=nothing)
+    assert blobs.has(image.layers[0])
+    assert {one.path.partition("/v2/")[0] for one in server.seen} == {"http://registry.invalid"}
+    assert {one.authorization for one in server.seen} == {""}, "the proxy's password is the proxy's alone"
+    with pytest.raises(errors.RegistryUnreachable):
+        registry_as(**conf, HTTP_PROXY=f"http://{server.host}", NO_PROXY=".invalid").pull(
+            "registry.invalid/app:1", blobs, report=nothing
+        )
+
+
 # ---------------------------------------------------------------------- push
 
 

@@ -133,6 +133,17 @@ def test_a_killed_pull_goes_on_where_it_was(
     assert server.sent[image.layers[0]] == len(content)
 
 
+def test_a_large_layer_needs_little_memory(server: FakeRegistry, tmp_path: Path) -> None:
+    image = server.add_image("app:1", bytes(200_000_000))
+    measuring = f"import resource\n{PULLING}print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    done = subprocess.run(
+        [sys.executable, "-c", measuring, f"{server.host}/app:1", str(tmp_path)],
+        cwd="/", capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert int(done.stdout) < 80_000, "kilobytes"
+    assert ContentStore(tmp_path).size(image.layers[0]) == 200_000_000
+
+
 def test_ten_pulls_at_once_fetch_a_shared_layer_once(
     server: FakeRegistry, registry_as: OpenRegistry, blobs: FakeBlobs
 ) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from composer import errors
+from composer.cli import transfers
 from composer.cli.commands import pull, push
 from composer.model.build import Build
 from tests.builders import needs, service, stack
+from tests.fakes.command_line import Stage
 
 BUILD = Build(context="/stack", tags=("app:extra",))
 
@@ -59,3 +61,30 @@ def test_only_what_is_built_under_a_name_is_pushed() -> None:
     assert push.names_to_push(service("a", image="app:1", build=BUILD)) == ("app:1", "app:extra")
     assert push.names_to_push(service("a", build=BUILD)) == ()
     assert push.names_to_push(service("a")) == ()
+
+
+def test_a_dry_run_fetches_nothing_and_says_what_it_would() -> None:
+    stage = Stage(None, ["--dry-run"])
+
+    def call(_report: object, _interrupt: object) -> None:
+        raise AssertionError("nothing is done")
+
+    transfers.run(stage.session, [transfers.Job("pull", "redis:7", call)], is_quiet=True)
+    assert stage.out.getvalue() == "DRY-RUN MODE - pull image redis:7\n"
+
+
+def test_jobs_keep_their_errors_and_the_others_go_on() -> None:
+    stage = Stage(None, ["--progress", "plain"])
+
+    def fail(_report: object, _interrupt: object) -> None:
+        raise errors.RegistryNotFound("q.io does not have it")
+
+    jobs = [
+        transfers.Job("pull", "bad", fail),
+        transfers.Job("pull", "good", lambda _report, _interrupt: None),
+    ]
+    transfers.run(stage.session, jobs, is_quiet=False)
+    assert "Image good Pulled" in stage.err.getvalue()
+    assert "Image bad Error" in stage.err.getvalue()
+    with pytest.raises(errors.RegistryNotFound):
+        transfers.raise_first(jobs)
