@@ -26,6 +26,10 @@ OUR_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 """Files we mount over: a link there is replaced, never followed."""
 
 
+_MOST_LINKS = 40
+"""As many as the kernel follows (path_resolution(7))."""
+
+
 @attrs.frozen(kw_only=True)
 class _Stub:
     """Something we made to mount over: an empty directory or file, perhaps in place of a link."""
@@ -145,17 +149,43 @@ class Places:
         self._made: list[tuple[_Stub, tuple[int, int]]] = []
 
     def prepare(self, target: str, *, is_directory: bool) -> str:
-        """Make ``target``, remembering what was missing of it; returns it with every link resolved."""
-        parts = [part for part in target.split("/") if part not in ("", ".")]
-        for count in range(1, len(parts) + 1):
-            path = "/".join(parts[:count])
-            try:
-                os.close(descriptor.open_in_root(self._root, path, os.O_PATH))
-            except FileNotFoundError:
-                self._make(path, is_directory=is_directory or count < len(parts))
-            except OSError:
-                break  # ``prepare`` says what is wrong
-        return prepare(self._root, target, is_directory=is_directory)
+        """Make ``target``, remembering what was missing of it; returns it with every link resolved.
+
+        Links are followed inside the root, also those that lead to what is not there yet.
+        """
+        pending = target.split("/")[::-1]
+        resolved: list[str] = []
+        links = 0
+        while pending:
+            name = pending.pop()
+            if name in ("", "."):
+                continue
+            if name == "..":
+                del resolved[-1:]
+                continue
+            path = "/".join((*resolved, name))
+            kind = descriptor.kind_at(self._root, path)
+            if stat.S_ISLNK(kind):
+                links += 1
+                if links > _MOST_LINKS:
+                    break  # ``prepare`` says what is wrong
+                link = self._link(path)
+                if link.startswith("/"):
+                    resolved.clear()
+                pending += link.split("/")[::-1]
+                continue
+            if not kind:
+                self._make(path, is_directory=is_directory or any(part not in ("", ".") for part in pending))
+            resolved.append(name)
+        return prepare(self._root, "/" + "/".join(resolved or ("",)), is_directory=is_directory)
+
+    def _link(self, path: str) -> str:
+        head, _, name = path.rpartition("/")
+        parent = descriptor.open_in_root(self._root, head, os.O_PATH | os.O_DIRECTORY)
+        try:
+            return os.readlink(name, dir_fd=parent)
+        finally:
+            os.close(parent)
 
     def undo(self) -> None:
         """Take everything away again, last made first, and forget it."""
@@ -178,7 +208,7 @@ class Places:
                 os.close(os.open(name, flags, 0o644, dir_fd=parent))
         except OSError:
             os.close(parent)
-            return  # a dangling link, for instance: ``prepare`` follows it
+            raise
         stub = _Stub(parent=parent, name=name, is_directory=is_directory)
         self._made.append((stub, (status.st_atime_ns, status.st_mtime_ns)))
 

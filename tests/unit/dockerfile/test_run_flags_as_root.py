@@ -223,3 +223,19 @@ def test_a_fixed_time_gives_the_same_image_in_two_stores() -> None:
             )
             assert newest <= 1_000_000_000
     assert ids[0] == ids[1]
+
+
+def test_links_at_mount_targets_are_followed_inside_and_leave_nothing(host: Host) -> None:
+    result = host.build(
+        "FROM busybox\nRUN ln -s /nowhere/yet /l && ln -s ../../../../etc /up && ln -s /loop /loop && echo > /file\n"
+        "RUN --mount=type=tmpfs,target=/l/sub test -d /nowhere/yet/sub\n"
+        "RUN --mount=type=tmpfs,target=/up/made test -d /etc/made\n"
+    )
+    assert result["error"] == ""
+    assert files_in(result) == {"l", "up", "loop", "file"}
+    for target in ("/loop/x", "/file/x"):
+        result = host.build(
+            f"FROM busybox\nRUN ln -s /loop /loop; echo > /file\nRUN --mount=type=tmpfs,target={target} true\n"
+        )
+        assert "RUN --mount" in result["error"]
+        assert result["staging"] == []
