@@ -157,11 +157,6 @@ def mac_of(address: str) -> bytes:
     return b"\x02\x42" + hashlib.sha256(ipaddress.IPv6Address(address).packed).digest()[:4]
 
 
-def canonical(address: str) -> str:
-    """The one way to write an address; raises ``ValueError``."""
-    return str(ipaddress.ip_address(address))
-
-
 def _bounds(block: Block) -> tuple[int, int]:
     """The first and last number that a container may get: never the subnet's own or its broadcast."""
     first, last = _span(block.subnet)

@@ -13,6 +13,7 @@ import attrs
 
 from composer.model import driveroptions, names
 from composer.model.driveroptions import Gateway
+from composer.model.stack import PublishedPort
 from composer.network import addresses, links, ruleset
 from composer.network.leases import EndpointLease, NetworkLease
 
@@ -152,3 +153,31 @@ def forwarding(
         target=target,
         is_translated=is_translated,
     )
+
+
+def bound_ports(
+    ports: Sequence[PublishedPort], endpoints: Sequence[EndpointLease], networks: Mapping[str, NetworkLease]
+) -> tuple[PublishedPort, ...]:
+    """The ports, bound where the network says when they do not (``host_binding_ipv4``).
+
+    Networks whose interfaces are slices of the host's publish nothing: a container has its own address there.
+    """
+    bridged = [one for one in endpoints if networks[one.network].is_bridge]
+    way = way_out(bridged, networks, 4) or way_out(bridged, networks, 6)
+    if way is None:
+        return ()
+    binding = driveroptions.bridge_options(networks[way.network].spec.driver_opts).host_binding
+    if not binding:
+        return tuple(ports)
+    return tuple(attrs.evolve(port, host_ip=port.host_ip or binding) for port in ports)
+
+
+def address_inside(
+    endpoints: Sequence[EndpointLease], networks: Mapping[str, NetworkLease], version: int
+) -> str:
+    """The container's address that its published ports of a family lead to; "" where there is none."""
+    bridged = [one for one in endpoints if networks[one.network].is_bridge]
+    way = way_out(bridged, networks, version)
+    if way is None:
+        return ""
+    return way.address if version == 4 else way.address6

@@ -13,7 +13,7 @@ import itertools
 import os
 import socket
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,17 @@ from composer.model import names as derived
 from composer.model.container import NetworkMembership, NetworkSpec
 from composer.model.protocols import BuildNamespace, Endpoint, NamespaceHandle, NetworkState
 from composer.model.stack import PublishedPort
-from composer.network import addresses, attachment, fence, firewall, foreign, links, reservation, ruleset
+from composer.network import (
+    addresses,
+    attachment,
+    fence,
+    firewall,
+    foreign,
+    links,
+    reservation,
+    ruleset,
+    soundness,
+)
 from composer.network.leases import BUILD, EndpointLease, Leases, NetworkLease, PortLease
 from composer.network.zone import Zone, ZoneEntry, zone_of
 
@@ -35,8 +45,6 @@ if TYPE_CHECKING:
     from composer.host.database import Database
     from composer.host.paths import Paths
 
-_FORWARD = "net/ipv4/ip_forward"
-_FORWARD6 = "net/ipv6/conf/all/forwarding"
 _HOST_LOCK = Path("/run/composer-network.lock")
 """Two stores see each other only in the kernel's routes: choosing a subnet is one at a time per host."""
 
@@ -73,7 +81,7 @@ class LinuxNetwork:
             return self._create_without_bridge(spec, bridge)
         with netlink.Netlink() as kernel:
             lease = self._lease(kernel, spec, bridge)
-            _forward(lease)
+            soundness.let_forward(lease)
             self._ensure_rules(spec.stack, is_doubted=True)
             self._raise_bridge(kernel, lease)
         firewall.open_forwarding(_opening(lease))
@@ -205,8 +213,8 @@ class LinuxNetwork:
             for lease in owned:
                 link = present.get(lease.bridge)
                 damage = (
-                    _link_damage(lease, link, here)
-                    or _forwarding_damage(lease)
+                    soundness.of_link(lease, link, here)
+                    or soundness.of_forwarding(lease)
                     or rules_damage
                     or (
                         f"forwarding is blocked by {blocked[lease.bridge]}" if lease.bridge in blocked else ""
@@ -216,7 +224,7 @@ class LinuxNetwork:
                 if not damage and is_loopback:
                     damage = "publishing on 127.0.0.1 is switched off (route_localnet)"
                 if not lease.is_bridge:
-                    damage = _parent_damage(lease, present)
+                    damage = soundness.of_parent(lease, present)
                 states[lease.spec.name] = attrs.evolve(_state_of(lease), damage=damage)
         return states
 
@@ -236,7 +244,7 @@ class LinuxNetwork:
             undo.callback(self.disconnect, container_id)
             endpoints = self._leases.lease_endpoints(container_id, stack, memberships, names)
             networks = self._networks_of(endpoints)
-            published = self._publish(container_id, stack, _bound_ports(ports, endpoints, networks))
+            published = self._publish(container_id, stack, attachment.bound_ports(ports, endpoints, networks))
             namespace = self._make_namespace(endpoints, networks)
             undo.callback(namespace.close)
             if published:
@@ -438,7 +446,7 @@ class LinuxNetwork:
         """What the supervisor must carry itself: IPv6 sockets, each with the address that it leads to."""
         endpoints = self._leases.endpoints_of(container_id)
         networks = self._networks_of(endpoints)
-        goals = [_address_inside(endpoints, networks, version) for version in (6, 4)]
+        goals = [attachment.address_inside(endpoints, networks, version) for version in (6, 4)]
         goal = next((address for address in goals if address), "")
         if not goal:
             return ()
@@ -675,7 +683,7 @@ class LinuxNetwork:
             undo.callback(self._remove_build, stack, link)
             namespace, gateway = self._make_build(spec, link)
             undo.callback(namespace.close)
-            sysctl.write(_FORWARD, "1")
+            sysctl.write(soundness.FORWARD, "1")
             self._ensure_rules(stack)
             firewall.open_forwarding(foreign.Opening(bridge=link, stack="build", versions=(4,)))
             return _BuildNamespace(namespace, gateway, undo.pop_all())
@@ -773,73 +781,9 @@ def bridge_name(spec: NetworkSpec, key: str) -> str:
     return derived.bridge_name(spec.name, key)
 
 
-def _forward(lease: NetworkLease) -> None:
-    """Let the host forward; where that would stop it from hearing routers, it goes on (``accept_ra`` 2)."""
-    if lease.subnet:
-        sysctl.write(_FORWARD, "1")
-    if not lease.subnet6 or sysctl.read(_FORWARD6) == "1":
-        return
-    for place in Path("/proc/sys/net/ipv6/conf").iterdir():
-        name = f"net/ipv6/conf/{place.name}"
-        if sysctl.read(f"{name}/accept_ra") == "1":
-            sysctl.write_if_known(f"{name}/accept_ra", "2")
-    sysctl.write(_FORWARD6, "1")
-
-
-def _link_damage(lease: NetworkLease, link: netlink.Link | None, here: Collection[tuple[int, str]]) -> str:
-    if link is None or not links.is_ours(link, lease.bridge):
-        return f"its bridge {lease.bridge} is gone"
-    if not link.is_up:
-        return f"its bridge {lease.bridge} is down"
-    for address, _prefix in attachment.bridge_of(lease).own:
-        if (link.index, address) not in here:
-            return f"its bridge {lease.bridge} lost address {address}"
-    return ""
-
-
-def _forwarding_damage(lease: NetworkLease) -> str:
-    if lease.subnet and sysctl.read(_FORWARD) != "1":
-        return "forwarding is switched off (net.ipv4.ip_forward)"
-    if lease.subnet6 and sysctl.read(_FORWARD6) != "1":
-        return "forwarding is switched off (net.ipv6.conf.all.forwarding)"
-    return ""
-
-
-def _parent_damage(lease: NetworkLease, present: Collection[str]) -> str:
-    parent = driveroptions.parent_options(lease.spec.driver, lease.spec.driver_opts).parent
-    return "" if parent in present else f"its interface {parent} is gone"
-
-
 def _opening(lease: NetworkLease) -> foreign.Opening:
     versions = tuple(addresses.version_of(subnet) for subnet, _ in lease.subnets)
     return foreign.Opening(bridge=lease.bridge, stack=lease.spec.stack, versions=versions)
-
-
-def _bound_ports(
-    ports: Sequence[PublishedPort], endpoints: Sequence[EndpointLease], networks: Mapping[str, NetworkLease]
-) -> tuple[PublishedPort, ...]:
-    """The ports, bound where the network says when they do not (``host_binding_ipv4``).
-
-    Networks whose interfaces are slices of the host's publish nothing: a container has its own address there.
-    """
-    bridged = [one for one in endpoints if networks[one.network].is_bridge]
-    way = attachment.way_out(bridged, networks, 4) or attachment.way_out(bridged, networks, 6)
-    if way is None:
-        return ()
-    binding = driveroptions.bridge_options(networks[way.network].spec.driver_opts).host_binding
-    if not binding:
-        return tuple(ports)
-    return tuple(attrs.evolve(port, host_ip=port.host_ip or binding) for port in ports)
-
-
-def _address_inside(
-    endpoints: Sequence[EndpointLease], networks: Mapping[str, NetworkLease], version: int
-) -> str:
-    bridged = [one for one in endpoints if networks[one.network].is_bridge]
-    way = attachment.way_out(bridged, networks, version)
-    if way is None:
-        return ""
-    return way.address if version == 4 else way.address6
 
 
 def _state_of(lease: NetworkLease) -> NetworkState:

@@ -31,14 +31,12 @@ _ANY, _ANY6 = "0.0.0.0", "::"  # noqa: S104 -- the user publishes on every addre
 
 
 def reserve(port: PublishedPort) -> tuple[int, tuple[socket.socket, ...]]:
-    """Bind a host port; 0 lets the kernel choose, of a range the first free one is taken.
+    """Bind a host port; 0 lets the kernel choose.
 
     Returns the number and what holds it: a socket for each family that ``host_ip`` means.  Raises
     ``PortTaken`` naming the holder where it can be found, ``ConflictError`` when the address is not one
     of this host.  SCTP ports cannot be held everywhere; then there is no socket.
     """
-    if port.last:
-        return _first_free(port)
     kind = _KINDS.get(port.protocol)
     if kind is None:
         return _reserve_sctp(port)
@@ -50,16 +48,6 @@ def reserve(port: PublishedPort) -> tuple[int, tuple[socket.socket, ...]]:
             if port.published or attempt == _ATTEMPTS - 1:
                 raise
     raise errors.InternalError("unreachable")
-
-
-def _first_free(port: PublishedPort) -> tuple[int, tuple[socket.socket, ...]]:
-    for number in range(port.published, port.last + 1):
-        try:
-            return reserve(attrs.evolve(port, published=number, last=0))
-        except errors.PortTaken:
-            continue
-    message = f"every port of {port.host_ip or '*'}:{port.published}-{port.last}/{port.protocol} is taken"
-    raise errors.PortTaken(message, hint="Publish a wider range, or stop what holds them.")
 
 
 def _reserve(port: PublishedPort, kind: int) -> tuple[int, tuple[socket.socket, ...]]:

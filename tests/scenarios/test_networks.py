@@ -248,7 +248,7 @@ def test_removed_link_and_flushed_table_are_put_back(store: Store) -> None:
     tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
     (table,) = [
         name
-        for name in re.findall(r"inet (composer_\w+)", tables)
+        for name in re.findall(r"inet (composer_(?!fence_)\w+)", tables)
         if bridge in subprocess.run(["nft", "list", "table", "inet", name], capture_output=True, text=True, check=True).stdout
     ]  # fmt: skip
     subprocess.run(["nft", "delete", "table", "inet", table], check=True)

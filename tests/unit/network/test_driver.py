@@ -455,3 +455,27 @@ def test_table_of_a_lost_store_harms_nobody(machine: Machine) -> None:
     assert two.call(address) == other
     assert two.call(OUTSIDE) == OUTSIDE_ADDRESS_OF_HOST
     assert machine.outside.call(OUTSIDE_ADDRESS_OF_HOST, 8080) == OUTSIDE
+
+
+def test_a_range_gives_each_container_its_first_free_port(machine: Machine) -> None:
+    network = machine.create()
+    machine.serve(8000)
+    wanted = attrs.evolve(WEB, published=8000, last=8002)
+    one, _ = machine.connect("one", network, ports=(wanted,))
+    two, _ = machine.connect("two", network, ports=(wanted,))
+    for place in (one, two):
+        place.serve()
+    assert [machine.driver.published(name)[0].published for name in ("one", "two")] == [8001, 8002]
+    assert machine.call("127.0.0.1", 8001) == machine.call("127.0.0.1", 8002) == network.gateway
+    with pytest.raises(errors.PortTaken, match=r"8000-8002:80/tcp: every port of it is taken"):
+        machine.connect("three", network, ports=(wanted,))
+    machine.run(lambda: machine.driver.disconnect("one"))
+    assert machine.driver.published("one")[0].published == 8001, "kept for its next start"
+
+
+def test_equal_beginnings_of_long_names_are_different_links(machine: Machine) -> None:
+    """F23: a bridge's name has 15 bytes, a stack's may have forty in common with another's."""
+    stacks = [f"{'a' * 40}{end}" for end in "xy"]
+    states = [machine.create(stack=stack) for stack in stacks]
+    assert len({state.bridge for state in states}) == 2
+    assert all(len(state.bridge) <= 15 and machine.damage(state) == "" for state in states)

@@ -55,19 +55,6 @@ def test_port_taken_in_one_family_is_not_half_held() -> None:
             other.bind(("0.0.0.0", number))  # nothing of ours is left on it
 
 
-def test_first_free_port_of_a_range() -> None:
-    first, holders = reservation.reserve(LOCAL)
-    try:
-        wanted = attrs.evolve(LOCAL, published=first, last=min(first + 20, 65535))
-        second, more = reservation.reserve(wanted)
-        _close(more)
-        assert first < second <= first + 20
-        with pytest.raises(errors.PortTaken, match="every port of"):
-            reservation.reserve(attrs.evolve(wanted, last=first))
-    finally:
-        _close(holders)
-
-
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
 def test_listener_is_named(address: str) -> None:
     with socket.socket() as program:
