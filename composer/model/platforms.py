@@ -32,12 +32,6 @@ _OLDEST_FIRST = {"arm": ("v5", "v6", "v7", "v8"), "amd64": ("v1", "v2", "v3", "v
 _DEFAULT_VARIANT = {"arm": "v7", "amd64": "v1", "arm64": "v8"}
 
 
-@functools.cache
-def architecture_of_host() -> str:
-    """The host's architecture, in Go's words."""
-    return this_host().architecture
-
-
 def of_host() -> str:
     """The host's platform."""
     return str(this_host())

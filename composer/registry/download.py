@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from composer.registry.client import Client
     from composer.registry.transport import Response
 
-_REPORT_EVERY = 0.1
+REPORT_EVERY = 0.1
 """Seconds between two reports of one transfer."""
 
 _CORRUPTIONS = 2
@@ -129,7 +129,7 @@ class _Fetching:
 
     def _say(self) -> None:
         now = time.monotonic()
-        if now - self._reported >= _REPORT_EVERY:
+        if now - self._reported >= REPORT_EVERY:
             self._reported = now
             blob, done = self._blob, self._writer.offset
             state = TransferState.TRANSFERRING

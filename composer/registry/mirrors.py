@@ -26,7 +26,6 @@ class Endpoint:
     registry: str
     repository: str
     is_insecure: bool = False
-    is_mirror: bool = False
 
     @property
     def host(self) -> str:
@@ -69,10 +68,10 @@ def sources(conf: RegistriesConf, name: Reference) -> tuple[Endpoint, ...]:
     """
     rule = _rule_for(conf, name)
     if rule is None:
-        return (_endpoint(f"{name.domain}/{name.path}", is_insecure=False, is_mirror=False),)
+        return (_endpoint(f"{name.domain}/{name.path}", is_insecure=False),)
     _refuse_blocked(rule, name)
     mirrors = [
-        _endpoint(_moved(rule, name, mirror.location), is_insecure=mirror.is_insecure, is_mirror=True)
+        _endpoint(_moved(rule, name, mirror.location), is_insecure=mirror.is_insecure)
         for mirror in rule.mirrors
         if _serves(mirror, name)
     ]
@@ -83,7 +82,7 @@ def destination(conf: RegistriesConf, name: Reference) -> Endpoint:
     """The place to push a complete name to: never a mirror."""
     rule = _rule_for(conf, name)
     if rule is None:
-        return _endpoint(f"{name.domain}/{name.path}", is_insecure=False, is_mirror=False)
+        return _endpoint(f"{name.domain}/{name.path}", is_insecure=False)
     _refuse_blocked(rule, name)
     return _own(rule, name)
 
@@ -92,7 +91,7 @@ def of_registry(conf: RegistriesConf, registry: str) -> Endpoint:
     """A registry as such, as ``login`` means it."""
     rule = _rule_for(conf, Reference(domain=registry, path="", tag=""))
     is_insecure = rule is not None and rule.is_insecure
-    return _endpoint(f"{registry}/", is_insecure=is_insecure, is_mirror=False)
+    return _endpoint(f"{registry}/", is_insecure=is_insecure)
 
 
 def _short_name(text: str) -> str | None:
@@ -130,16 +129,16 @@ def _moved(rule: Rule, name: Reference, location: str) -> str:
     if not location:
         return own
     if rule.prefix.startswith("*."):
-        return f"{location}/{name.path}" if "/" not in location else location
+        return f"{location}/{name.path}"
     rest = str(name)[len(rule.prefix) :]
     return f"{location}{rest.partition('@')[0].partition(':')[0]}"
 
 
 def _own(rule: Rule, name: Reference) -> Endpoint:
-    return _endpoint(_moved(rule, name, rule.location), is_insecure=rule.is_insecure, is_mirror=False)
+    return _endpoint(_moved(rule, name, rule.location), is_insecure=rule.is_insecure)
 
 
-def _endpoint(place: str, *, is_insecure: bool, is_mirror: bool) -> Endpoint:
+def _endpoint(place: str, *, is_insecure: bool) -> Endpoint:
     registry, _, repository = place.partition("/")
     if registry == reference.DEFAULT_DOMAIN and repository and "/" not in repository:
         repository = f"{reference.DEFAULT_PATH}{repository}"
@@ -149,7 +148,6 @@ def _endpoint(place: str, *, is_insecure: bool, is_mirror: bool) -> Endpoint:
         registry=registry,
         repository=repository,
         is_insecure=is_insecure or proxies.is_loopback(host),
-        is_mirror=is_mirror,
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from composer.model.distribution import Transfer, TransferState
 from composer.registry import attempts
+from composer.registry.download import REPORT_EVERY
 from composer.registry.refusal import Temporary
 from composer.registry.transport import CHUNK, ConnectionFailed
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from composer.model.distribution import Blobs, Descriptor, Report
     from composer.registry.client import Client
-
-_REPORT_EVERY = 0.1
 
 
 def upload(client: Client, blobs: Blobs, blob: Descriptor, origin: str, report: Report) -> None:
@@ -97,6 +96,6 @@ def _pieces(
         yield data
         done += len(data)
         now = time.monotonic()
-        if now - reported >= _REPORT_EVERY:
+        if now - reported >= REPORT_EVERY:
             reported = now
             say(TransferState.TRANSFERRING, done)

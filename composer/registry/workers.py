@@ -29,11 +29,9 @@ class Linked(StopFlag):
             self._unlink()
 
 
-def run_all(calls: Sequence[Callable[[], None]], stop: Linked, *, at_once: int = AT_ONCE) -> None:
+def run_all(calls: Sequence[Callable[[], None]], stop: Linked) -> None:
     """Make every call; when one fails the others are stopped, and its error is raised."""
-    if not calls:
-        return
-    with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="transfer") as threads:
+    with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="transfer") as threads:
         futures = [threads.submit(call) for call in calls]
         try:
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)

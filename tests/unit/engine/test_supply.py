@@ -53,7 +53,7 @@ def supply(store: Store, tmp_path: Path) -> Callable[..., ImageSupply]:
 def publish(server: FakeRegistry, name: str, *contents: str, **config: object) -> Stored:
     plain = [tar_of({f"file{number}": content}) for number, content in enumerate(contents)]
     fields = {
-        "architecture": platforms.architecture_of_host(),
+        "architecture": platforms.this_host().architecture,
         "rootfs": {"type": "layers", "diff_ids": [fake.digest_of(one) for one in plain]},
         **config,
     }

@@ -109,7 +109,7 @@ def test_a_token_that_expires_between_layers_is_renewed(
 def test_the_platform_s_manifest_is_chosen(
     server: FakeRegistry, registry_as: OpenRegistry, blobs: FakeBlobs
 ) -> None:
-    mine = server.add_image("app:mine", LAYER, architecture=platforms.architecture_of_host())
+    mine = server.add_image("app:mine", LAYER, architecture=platforms.this_host().architecture)
     other = server.add_image("app:other", b"other", architecture="s390x")
     index = server.add_index(
         "app:1", (other, "linux/s390x"), (mine, platforms.of_host()), (other, "unknown/unknown")
@@ -157,7 +157,7 @@ def test_a_manifest_larger_than_allowed_is_not_read_on(
 def test_an_index_that_holds_itself_ends(
     server: FakeRegistry, registry_as: OpenRegistry, blobs: FakeBlobs
 ) -> None:
-    child = {"os": "linux", "architecture": platforms.architecture_of_host()}
+    child = {"os": "linux", "architecture": platforms.this_host().architecture}
     digest = ""
     for depth in range(5):
         inner = {"mediaType": manifest.OCI_INDEX, "digest": digest, "size": 1, "platform": child}

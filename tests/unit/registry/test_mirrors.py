@@ -74,6 +74,7 @@ def test_without_any_file(text: str, expected: list[str]) -> None:
         (rule("*.example.com", is_insecure=True), "a.b.example.com/x", ["a.b.example.com/x insecure"]),
         (rule("*.example.com", is_insecure=True), "example.com/x", ["example.com/x"]),
         (rule("*.example.com", location="new.org"), "a.example.com/x/y", ["new.org/x/y"]),
+        (rule("*.example.com", location="new.org/z"), "a.example.com/x/y", ["new.org/z/x/y"]),
         (rule("quay.io/a:1", location="other.org/b"), "quay.io/a:1", ["other.org/b"]),
         (rule("quay.io/a:1", location="other.org/b"), "quay.io/a:12", ["quay.io/a"]),
         (rule("quay.io/a", is_insecure=True), "quay.io/a@sha256:" + "1" * 64, ["quay.io/a insecure"]),
