@@ -85,7 +85,8 @@ class CacheMounts:
         found = []
         for place in self._places():
             with _free(place) as is_free:
-                found.append(_record_of(place, is_in_use=not is_free))
+                if (place / "tree").exists():
+                    found.append(_record_of(place, is_in_use=not is_free))
         return sorted(found, key=lambda record: record.used)
 
     def prune(self, *, older_than: float | None = None) -> list[CacheRecord]:

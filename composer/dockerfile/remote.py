@@ -25,6 +25,7 @@ from urllib.parse import unquote, urlsplit
 
 import attrs
 
+from composer import errors
 from composer.dockerfile import git
 from composer.dockerfile.stop import Stop
 from composer.host import durable, filelock
@@ -54,6 +55,20 @@ class Fetched:
     directory: Path
     name: str
     is_repository: bool = False
+
+
+def prune_downloads(build_state: Path) -> int:
+    """Delete what ``ADD URL`` keeps, but for what is being fetched; returns the bytes freed."""
+    freed = 0
+    for kept in sorted((build_state / "downloads").glob("*/content")):
+        try:
+            with filelock.hold(kept.parent / "lock", seconds=0.0):
+                freed += kept.stat().st_size
+                for name in ("state", "content", "new"):
+                    (kept.parent / name).unlink(missing_ok=True)
+        except errors.ConflictError:
+            continue
+    return freed
 
 
 def is_remote(source: str) -> bool:

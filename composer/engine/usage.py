@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from composer.dockerfile.cachemounts import CacheMounts
 from composer.engine.inspection import Inspector, bytes_used
 from composer.model.image import Image
 
@@ -54,7 +55,7 @@ class VolumeUse:
 
 @attrs.frozen(kw_only=True)
 class CacheUse:
-    """A layer that the build cache has, and whether an image has it too."""
+    """A layer that the build cache has, and whether an image has it too; or the id of a cache mount."""
 
     layer: str
     size: int
@@ -162,6 +163,10 @@ def measure(drivers: Drivers) -> Usage:
         cache=[
             CacheUse(layer=layer, size=layers.get(layer, 0), is_shared=layer in owners)
             for layer in drivers.images.cached_layers()
+        ]
+        + [
+            CacheUse(layer=record.id, size=record.size, is_shared=False)
+            for record in CacheMounts(drivers.images.build_state).records()
         ],
         layers=layers,
         archives=drivers.images.archives_size(),

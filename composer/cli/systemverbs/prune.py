@@ -139,7 +139,8 @@ def _volumes(drivers: Drivers, wanted: Filters) -> tuple[list[str], int]:
 
 
 def _cache(drivers: Drivers, wanted: Filters) -> tuple[list[str], int]:
-    """The build cache, layers that only it had, and cache mounts (which know when they were last used)."""
+    """The build cache, layers that only it had, downloads, and cache mounts, which know their last use."""
+    from composer.dockerfile import remote
     from composer.dockerfile.cachemounts import CacheMounts
     from composer.image import collection
 
@@ -149,7 +150,8 @@ def _cache(drivers: Drivers, wanted: Filters) -> tuple[list[str], int]:
     lines = [f"cache mount {one.id}" for one in mounts]
     freed = sum(one.size for one in mounts)
     if wanted:
-        return lines, freed  # build steps have no age that means anything
+        return lines, freed  # the rest has no age that means anything
+    freed += remote.prune_downloads(drivers.images.build_state)
     collected = collection.collect(drivers.images, keeps_cache=False)
     lines += [layer.removeprefix("sha256:") for layer in collected.layers]
     return lines, freed + collected.freed

@@ -147,6 +147,14 @@ def test_what_cannot_be_had(shop: Workshop, site: Site, path: str, part: str) ->
         shop.build(f"FROM scratch\nADD {site.url}{path} /x\n")
 
 
+def test_downloads_can_be_pruned(shop: Workshop, site: Site) -> None:
+    text = f"FROM scratch\nADD {site.url}/moved /x\n"
+    shop.build(text)
+    assert remote.prune_downloads(shop.store.build_state) == len(b"content\n")
+    assert remote.prune_downloads(shop.store.build_state) == 0
+    assert shop.files(shop.build(text)) == {"x": "content\n"}
+
+
 def test_more_than_is_wanted_is_not_taken(site: Site) -> None:
     with pytest.raises(errors.OperationFailed, match="larger than 3 bytes"):
         fetch.fetch(f"{site.url}/moved", io.BytesIO(), largest=3, interrupt=StopFlag())
