@@ -24,7 +24,7 @@ lint:
 bench: ## against Docker Compose, podman-compose, dockerd and Podman, into docs/performance.md
 	@.ci/setup --peers
 	$(PYTHON) tests/benchmarks/loading.py
-	$(PYTHON) tests/benchmarks/bench.py
+	$(PYTHON) -m tests.benchmarks.bench
 	$(PYTHON) -m tests.benchmarks.images
 
 images-proof: ## PostgreSQL, Redis, nginx, Python: built, pushed, pulled, run by composer, Podman and Docker

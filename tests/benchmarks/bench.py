@@ -5,8 +5,8 @@ cold ``up -d``, ``up -d`` with nothing to do, ``ps``, ``down``.  Each round runs
 that whatever the machine does meanwhile strikes all alike; medians and their ratios to Docker Compose
 are written, as a table and a picture, into ``docs/performance.md`` between the markers.
 
-dockerd is started by this script with a data root of its own and ended by its pid; what it changes in
-the firewall is put back.
+dockerd and Podman have stores of their own in a network namespace of their own (``tests/peers``): the
+host's firewall is none of their business.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ import argparse
 import os
 import platform
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
-from typing import Self
+
+from tests.peers.engines import Docker, Podman
+from tests.peers.network import Namespace
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "docs" / "performance.md"
@@ -58,51 +60,6 @@ class Engine:
         return elapsed
 
 
-class Dockerd:
-    """A Docker daemon of our own, for the time of a ``with``."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.socket = root / "docker.sock"
-
-    def __enter__(self) -> Self:
-        self.policy = _firewall()
-        self.log = (self.root / "dockerd.log").open("wb")
-        self.process = subprocess.Popen(
-            [
-                "dockerd",
-                "--data-root", str(self.root / "data"),
-                "--exec-root", str(self.root / "exec"),
-                "-H", f"unix://{self.socket}",
-                "--pidfile", str(self.root / "pid"),
-            ],
-            stdout=self.log,
-            stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        deadline = time.monotonic() + 60
-        while subprocess.run(
-            ["docker", "-H", f"unix://{self.socket}", "version"], capture_output=True, check=False
-        ).returncode:
-            if time.monotonic() > deadline or self.process.poll() is not None:
-                raise SystemExit(f"dockerd does not start: {(self.root / 'dockerd.log').read_text()[-2000:]}")
-            time.sleep(0.1)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=60)
-        self.log.close()
-        subprocess.run(["iptables-restore"], input=self.policy, text=True, check=False, capture_output=True)
-        for table in ("filter", "nat"):
-            _remove_docker_chains(table)
-        subprocess.run(["ip", "link", "delete", "docker0"], check=False, capture_output=True)
-
-    def import_busybox(self) -> None:
-        """The same static busybox that composer's image holds."""
-        command = ["docker", "-H", f"unix://{self.socket}", "import", "-", "busybox"]
-        subprocess.run(command, input=busybox_archive(), check=True, capture_output=True)
-
-
 def busybox_archive() -> bytes:
     """A root file system with the host's static busybox."""
     archive = BytesIO()
@@ -113,37 +70,6 @@ def busybox_archive() -> bytes:
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             tar.addfile(link)
     return archive.getvalue()
-
-
-def _firewall() -> str:
-    saved = subprocess.run(["iptables-save"], capture_output=True, text=True, check=False)
-    return saved.stdout or "*filter\n:FORWARD ACCEPT [0:0]\nCOMMIT\n"
-
-
-def _remove_docker_chains(table: str) -> None:
-    listed = subprocess.run(
-        ["iptables", "-t", table, "-S"], capture_output=True, text=True, check=False
-    ).stdout
-    rules = [line for line in listed.splitlines() if "DOCKER" in line or "docker0" in line]
-    for line in rules:
-        if line.startswith("-A"):
-            subprocess.run(
-                ["iptables", "-t", table, *_words(line.replace("-A", "-D", 1))],
-                check=False,
-                capture_output=True,
-            )
-    for verb in ("-F", "-X"):
-        for line in rules:
-            if line.startswith("-N"):
-                subprocess.run(
-                    ["iptables", "-t", table, verb, line.split()[1]], check=False, capture_output=True
-                )
-    if table == "filter":
-        subprocess.run(["iptables", "-P", "FORWARD", "ACCEPT"], check=False, capture_output=True)
-
-
-def _words(line: str) -> list[str]:
-    return line.split()
 
 
 PODMAN_LIMITS = "    ulimits: {nofile: 1024, nproc: 4096}\n"
@@ -290,8 +216,13 @@ def main() -> int:
         capture_output=True,
     )
     try:
-        with Dockerd(work) as daemon:
-            daemon.import_busybox()
+        with ExitStack() as stack:
+            namespace = stack.enter_context(Namespace("bench"))
+            directories = {name: work / name for name in ("docker", "podman")}
+            for directory in directories.values():
+                directory.mkdir()
+            daemon = stack.enter_context(Docker(directories["docker"], namespace))
+            daemon.ok("import", "-", "busybox", stdin=busybox_archive())
             docker = Engine(
                 "Docker Compose",
                 [str(peers / "docker-compose")],
@@ -299,15 +230,10 @@ def main() -> int:
             )
             engines = [docker, composer]
             if "podman" not in options.without and shutil.which("podman"):
-                subprocess.run(
-                    ["podman", "import", "-", "docker.io/library/busybox:latest"],
-                    input=busybox_archive(), check=True, capture_output=True,
-                )  # fmt: skip
-                settings = work / "containers.conf"
-                # crun 1.8 refuses hybrid cgroup hosts; podman has no way around that but another runtime.
-                settings.write_text('[engine]\nruntime = "runc"\n')
-                environment = {**plain, "CONTAINERS_CONF": str(settings)}
-                engines.append(Engine("podman-compose", [str(peers / "podman-compose")], environment))
+                podman = stack.enter_context(Podman(directories["podman"], namespace))
+                podman.ok("import", "-", "docker.io/library/busybox:latest", stdin=busybox_archive())
+                command = [*namespace.prefix, str(peers / "podman-compose")]
+                engines.append(Engine("podman-compose", command, podman.environment))
             if "docker" in options.without:
                 engines.remove(docker)
             medians = measure(engines, [int(size) for size in options.sizes.split(",")], options.rounds, work)
