@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from composer import errors
 from composer.model import manifest
@@ -142,3 +144,43 @@ def test_what_is_refused(document: object, announced: str, said: str) -> None:
 def test_what_is_no_document_at_all(content: bytes) -> None:
     with pytest.raises(errors.ImageError):
         manifest.parse(content)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+KEYS = (
+    "schemaVersion",
+    "mediaType",
+    "config",
+    "layers",
+    "manifests",
+    "annotations",
+    "digest",
+    "size",
+    "platform",
+)
+
+
+@given(
+    st.sampled_from(["image", "index"]),
+    st.dictionaries(st.sampled_from(KEYS), JSON, max_size=3),
+    st.dictionaries(st.sampled_from(KEYS), JSON, max_size=3),
+    st.sampled_from(["", *manifest.MANIFESTS, *manifest.INDEXES, "text/html"]),
+)
+def test_whatever_comes_is_read_or_refused(
+    kind: str, top: dict[str, object], inner: dict[str, object], announced: str
+) -> None:
+    document = (
+        image(config={**part(manifest.OCI_CONFIG), **inner})
+        if kind == "image"
+        else index({**part(GZIP), **inner})
+    )
+    try:
+        found = parse({**document, **top}, announced)
+    except errors.ImageError:
+        return
+    named = [found.config, *found.layers] if isinstance(found, manifest.Manifest) else found.children
+    assert all(manifest.is_digest(one.digest) and one.size >= 0 for one in named)
