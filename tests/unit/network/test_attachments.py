@@ -11,6 +11,7 @@ from composer import errors
 from composer.host import sysctl
 from composer.model.container import NetworkMembership
 from composer.model.stack import Pool, PublishedPort
+from composer.network import attachment
 from composer.network.attachment import way_out
 from composer.network.leases import EndpointLease, NetworkLease
 from tests.unit.network.conftest import (
@@ -385,3 +386,47 @@ def test_port_follows_the_way_out(machine: Machine) -> None:
     machine.run(lambda: machine.driver.detach("one", pid, first.spec.name))
     assert machine.call("127.0.0.1", 8080) == second.gateway
     assert machine.outside.call(OUTSIDE_ADDRESS_OF_HOST, 8080) == OUTSIDE
+
+
+# --------------------------------------------------------------------------- ports, purely
+
+
+def _lease(**options: str) -> NetworkLease:
+    from composer.model.container import NetworkSpec
+
+    given = {f"{BRIDGE}{name}": value for name, value in options.items()}
+    return NetworkLease(
+        spec=NetworkSpec(stack="s", key="n", name="n", driver_opts=given),
+        subnet="10.0.0.0/24",
+        gateway="10.0.0.1",
+        bridge="cpbn",
+    )
+
+
+@pytest.mark.parametrize(
+    ("host_ip", "address", "expected"),
+    [
+        ("", "10.0.0.2", ""),
+        ("0.0.0.0", "10.0.0.2", ""),
+        ("::", "10.0.0.2", None),
+        ("127.0.0.1", "10.0.0.2", "127.0.0.1"),
+        ("192.0.2.1", "fd00::2", None),
+        ("", "fd00::2", ""),
+        ("::", "fd00::2", ""),
+        ("0.0.0.0", "fd00::2", None),
+        ("2001:db8::1", "fd00::2", "2001:db8::1"),
+        ("::1", "fd00::2", None),
+    ],
+)
+def test_where_a_rule_leads(host_ip: str, address: str, expected: str | None) -> None:
+    found = attachment.forwarding(host_ip, 8080, "tcp", 80, address=address, lease=_lease())
+    assert (found.host_ip if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"), [("nat", True), ("routed", False), ("nat-unprotected", True), ("isolated", None)]
+)
+def test_modes_of_the_gateway(mode: str, expected: bool | None) -> None:
+    lease = _lease(gateway_mode_ipv4=mode)
+    found = attachment.forwarding("", 8080, "tcp", 80, address="10.0.0.2", lease=lease)
+    assert (found.is_translated if found else None) is expected
