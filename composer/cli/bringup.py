@@ -30,7 +30,7 @@ def request_of(session: Session, options: argparse.Namespace, **more: object) ->
     }
 
 
-def perform(session: Session, wanted: Json, *, quiet_pull: bool = False) -> Json | None:
+def perform(session: Session, wanted: Json, *, untold: frozenset[str] = frozenset()) -> Json | None:
     """Ask the stack's supervisor, which is started when none lives; ``None`` after a dry run."""
     if session.root.dry_run:
         dryrun.show(session, "up", wanted)
@@ -38,9 +38,7 @@ def perform(session: Session, wanted: Json, *, quiet_pull: bool = False) -> Json
     services = wanted["services"]
     assert isinstance(services, list)
     with session.connect_for_up(services) as connection:
-        answer = request.perform(
-            session, connection, "up", wanted, untold=request.untold(quiet_pull=quiet_pull)
-        )
+        answer = request.perform(session, connection, "up", wanted, untold=untold)
     warnings = answer.get("warnings")
     for warning in warnings if isinstance(warnings, list) else ():
         session.note(f"warning: {warning}")

@@ -56,8 +56,13 @@ class Renderer:
         """Leave the terminal as it should stay."""
 
 
-def renderer_for(mode: str, stream: TextIO, *, ansi: str = "auto") -> Renderer:
-    """The renderer of a ``--progress`` mode; ``auto`` is a live table where the stream is a terminal."""
+def renderer_for(mode: str, stream: TextIO, *, ansi: str = "auto", is_verbose: bool = False) -> Renderer:
+    """The renderer of a ``--progress`` mode; ``auto`` is a live table where the stream is a terminal.
+
+    ``is_verbose`` wants lines, and to know of each step when it begins, and why.
+    """
+    if is_verbose and mode in ("auto", "tty", "plain"):
+        return Plain(stream, is_verbose=True)
     if mode == "auto":
         mode = "tty" if ansi != "never" and terminal.is_terminal(stream) else "plain"
     if mode == "tty":
@@ -75,7 +80,7 @@ def word_of(action: str, status: str) -> str:
     return done if status == "done" else working
 
 
-def line_of(event: Event) -> str | None:
+def line_of(event: Event, *, is_verbose: bool = False) -> str | None:
     """An event as a line of plain progress; ``None`` when it is not worth one."""
     kind = event.get("type")
     if kind in ("log", "build"):
@@ -89,9 +94,11 @@ def line_of(event: Event) -> str | None:
     if kind != "step":
         return None
     action, status = str(event.get("action")), str(event.get("status"))
-    if status == "progress" or (status == "working" and action not in _LONG):
+    if status == "progress" or (status == "working" and action not in _LONG and not is_verbose):
         return None
     words = [_title(event), word_of(action, status)]
+    if is_verbose and status == "working":
+        words.append(f"({event.get('text', '')})")
     elapsed = event.get("elapsed")
     if isinstance(elapsed, int | float):
         words.append(f"{elapsed:.1f}s")
@@ -139,13 +146,14 @@ def _title(event: Event) -> str:
 class Plain(Renderer):
     """A line per step and per layer that ended, and per line of a build."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, is_verbose: bool = False) -> None:
         super().__init__(stream)
+        self._is_verbose = is_verbose
         self._layers: set[tuple[object, object]] = set()
 
     def show(self, event: Event) -> None:
         """Write the event's line, if it has one."""
-        line = line_of(event)
+        line = line_of(event, is_verbose=self._is_verbose)
         if line is not None and event.get("type") == "transfer":
             # A layer that was here already may be done a second time, when it is unpacked.
             ended = (event.get("resource"), event.get("layer"))

@@ -25,15 +25,17 @@ def perform(
     *,
     untold: frozenset[str] = frozenset(),
 ) -> Json:
-    """Make the request and show its events, but those of ``untold`` actions; returns the result's data.
+    """Make the request and show its events, but those ``untold``; returns the result's data.
 
     The first SIGINT or SIGTERM asks the supervisor to stop the operation and waits for its answer
     (``Interrupted``); the second leaves at once.
     """
-    renderer = progress.renderer_for(session.root.progress, session.err, ansi=session.root.ansi)
+    renderer = progress.renderer_for(
+        session.root.progress, session.err, ansi=session.root.ansi, is_verbose=session.root.verbose
+    )
 
     def show(event: Json) -> None:
-        if event.get("action") not in untold:
+        if event.get("action") not in untold and event.get("type") not in untold:
             renderer.show(event)
 
     try:
@@ -43,9 +45,9 @@ def perform(
         renderer.close()
 
 
-def untold(*, quiet_pull: bool) -> frozenset[str]:
-    """The actions that are not shown."""
-    return frozenset({"pull"} if quiet_pull else ())
+def untold(*, quiet_pull: bool = False, quiet_build: bool = False) -> frozenset[str]:
+    """The actions and the kinds of events that are not shown; what builds print are events ``log``."""
+    return frozenset({"pull"} if quiet_pull else ()) | frozenset({"log"} if quiet_build else ())
 
 
 @contextmanager

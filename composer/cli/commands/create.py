@@ -26,7 +26,7 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     """Create the containers of the services and what they need."""
     arguments.check_reconciliation(options)
     wanted = bringup.request_of(session, options, start=False, pull=options.pull)
-    answer = bringup.perform(session, wanted, quiet_pull=options.quiet_pull)
+    answer = bringup.perform(session, wanted, untold=request.untold(quiet_pull=options.quiet_pull))
     if answer is not None and not answer.get("changed"):
         request.say_nothing_to_do(session)
     return 0

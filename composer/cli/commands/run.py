@@ -51,7 +51,11 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     with session.connect_for_up([options.service]) as connection:
         try:
             made = request.perform(
-                session, connection, "run", wanted, untold=request.untold(quiet_pull=options.quiet_pull)
+                session,
+                connection,
+                "run",
+                wanted,
+                untold=request.untold(quiet_pull=options.quiet_pull, quiet_build=options.quiet_build),
             )
         except errors.RuntimeFailure as error:
             return interactive.not_run(session, error)

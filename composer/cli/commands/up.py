@@ -73,7 +73,8 @@ def execute(session: Session, options: argparse.Namespace) -> int:
 
 def _perform(session: Session, options: argparse.Namespace, *, wants_rows: bool) -> Json | None:
     wanted = request_of(session, options, wants_rows=wants_rows)
-    return bringup.perform(session, wanted, quiet_pull=options.quiet_pull)
+    untold = request.untold(quiet_pull=options.quiet_pull, quiet_build=options.quiet_build)
+    return bringup.perform(session, wanted, untold=untold)
 
 
 def check(options: argparse.Namespace) -> None:

@@ -115,3 +115,11 @@ def test_the_live_table_shows_layers_until_their_image_is_there() -> None:
     live.close()
     assert "Pulled" in stream.getvalue()
     assert "abcdef123456" not in stream.getvalue()
+
+
+def test_verbose_tells_when_a_step_begins_and_why() -> None:
+    out = io.StringIO()
+    renderer = progress.renderer_for("auto", out, is_verbose=True)
+    renderer.show(events.step("container web-1", "start", "working", step_id=1, text="it was stopped"))
+    renderer.show(events.step("container web-1", "start", "done", step_id=1, elapsed=0.25))
+    assert out.getvalue() == "Container web-1 Starting (it was stopped)\nContainer web-1 Started 0.2s\n"
