@@ -45,4 +45,5 @@ VERBS = {
     "volume": "Work with single volumes: create, ls, inspect, rm, prune",
     "volumes": "List the volumes of the stack",
     "wait": "Wait until containers end; exit as they did",
+    "watch": "Act on changes of files as develop.watch says",
 }

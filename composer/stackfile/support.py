@@ -125,7 +125,7 @@ ROWS: tuple[Row, ...] = (
         deploy.resources.reservations.generic_resources: nothing is scheduled
         deploy.resources.limits.devices deploy.resources.limits.generic_resources: nothing is scheduled
         deploy.resources.reservations.pids: nothing is scheduled
-        develop: read by watch alone
+        develop: read by `watch` and `up --watch` alone
         expose: containers of one network reach each other's ports anyway
         ports.*.mode ports.*.name ports.*.app_protocol: a cluster's matter
         volumes.*.consistency: a macOS matter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from composer import errors
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
 
     from composer.cli.following import Interruption
     from composer.cli.session import Json, Session
+    from composer.cli.watching import Watcher
 
 EXAMPLES = """composer up -d --wait
 composer up --build web
+composer up --watch web
 composer up --abort-on-container-exit --exit-code-from tests"""
 
 
@@ -48,6 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     arguments.add_timeout(parser)
     arguments.add_log_style(parser)
     add("--timestamps", action="store_true", help="show when each line was written")
+    add("-w", "--watch", action="store_true", help="act on changes of files as develop.watch says, too")
     add("--menu", action=arguments.WithoutEffect, why="keys do nothing while output is shown, but Ctrl-C")
     arguments.add_yes(parser)
     arguments.add_services(parser)
@@ -67,8 +71,20 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     interruption = following.Interruption(following.Bell())
     # From the first moment on: a Ctrl-C between the request and its output must stop the stack, too.
     with interruption.listening():
+        watcher = _watcher(session, options) if options.watch and not session.root.dry_run else None
         answer = _perform(session, options, wants_rows=True)
+        if watcher is not None:
+            watcher.prepare()
+            threading.Thread(target=watcher.run, daemon=True, name="watch").start()
         return 0 if answer is None else _stay(session, options, interruption, began=began, answer=answer)
+
+
+def _watcher(session: Session, options: argparse.Namespace) -> Watcher:
+    """With a session of its own: it works in another thread."""
+    from composer.cli import watching
+    from composer.cli.session import Session
+
+    return watching.Watcher(Session(session.root), options.services, quiet=options.quiet_build)
 
 
 def _perform(session: Session, options: argparse.Namespace, *, wants_rows: bool) -> Json | None:
@@ -86,6 +102,8 @@ def check(options: argparse.Namespace) -> None:
             "cannot be used with --detach or --wait"
         )
         raise errors.UsageError(message)
+    if options.watch and (options.detach or options.wait or options.no_start):
+        raise errors.UsageError("--watch cannot be combined with --detach, --wait or --no-start")
     if options.attach and options.attach_dependencies:
         raise errors.UsageError("--attach and --attach-dependencies are incompatible")
     if options.detach and (options.attach or options.attach_dependencies):

@@ -80,6 +80,7 @@ def test_attached_shows_output_until_everything_ended(tmp_path: object) -> None:
         ["--attach", "web", "--attach-dependencies"],
         ["--abort-on-container-exit", "--abort-on-container-failure"],
         ["--wait", "--abort-on-container-failure"],
+        ["--watch", "-d"],
     ],
 )
 def test_what_excludes_each_other(argv: list[str]) -> None:
