@@ -9,7 +9,6 @@ from typing import Any
 
 from composer.cli import table
 from composer.cli.template import OpenMap, Record
-from composer.engine.status import human_span
 from composer.model import moment
 
 Document = dict[str, Any]
@@ -107,7 +106,7 @@ def row_of(
         "Networks": ",".join(document["NetworkSettings"]["Networks"])
         or document["HostConfig"]["NetworkMode"],
         "Ports": ports_text(document["NetworkSettings"]["Ports"]),
-        "RunningFor": f"{human_span(now - created)} ago",
+        "RunningFor": f"{moment.human_span(now - created)} ago",
         "Size": size_text(sizes),
         "State": document["State"]["Status"],
         "Status": status,

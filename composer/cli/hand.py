@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
     from composer.cli.session import Json, Session
+    from composer.engine.lookup import Named
     from composer.engine.records import ContainerRecord
     from composer.supervisor.client import Connection
 
@@ -58,9 +59,47 @@ def find(session: Session, word: str) -> ContainerRecord:
     return session.records().container_meant(word)
 
 
-def ask(session: Session, record: ContainerRecord, command: str, arguments: Json | None = None) -> Json:
+def find_id(session: Session, word: str) -> Named:
+    """As ``find``, without reading what the container is: enough to ask about it."""
+    if not session.paths.database.exists():
+        message = f"no such container: {word}"
+        raise errors.UsageError(message)
+    from composer.engine import lookup
+
+    return lookup.container_meant(session.database(), word)
+
+
+def every(session: Session) -> list[Json]:
+    """Every container as its supervisor describes it (``document``, ``status``).
+
+    Supervisors have everything at hand and answer many times quicker than it takes to look for oneself,
+    which is done where one of them is missing.
+    """
+    if not session.paths.database.exists():
+        return []
+    from composer.engine import lookup
+
+    found: list[Json] = []
+    for stack in lookup.stacks_with_containers(session.database()):
+        described = session.described(stack)
+        if described is None:
+            return _seen(session)
+        found += described
+    return found
+
+
+def _seen(session: Session) -> list[Json]:
+    """What a look of our own finds."""
+    from composer.engine.inspection import Inspector
+
+    return [{"document": one.document, "status": one.status} for one in Inspector(session.drivers()).every()]
+
+
+def ask(
+    session: Session, record: ContainerRecord | Named, command: str, arguments: Json | None = None
+) -> Json:
     """Make a request about a container to the supervisor of its stack."""
-    with session.connect_to(record.spec.stack) as connection:
+    with session.connect_to(record.stack) as connection:
         return connection.call(command, {"id": record.id, **(arguments or {})})
 
 
@@ -113,12 +152,12 @@ def each(session: Session, words: Iterable[str], act: Callable[[str], object]) -
 
 def ask_each(session: Session, words: list[str], command: str, arguments: Json) -> int:
     """Make one request about each container, all at the same time; each word is printed when it is done."""
-    asked: list[tuple[str, ContainerRecord]] = []
-    code = each(session, words, lambda word: asked.append((word, find(session, word))))
+    asked: list[tuple[str, Named]] = []
+    code = each(session, words, lambda word: asked.append((word, find_id(session, word))))
     # Connecting may fork a supervisor, so it is done by this thread alone.
-    connected = [(word, record, session.connect_to(record.spec.stack)) for word, record in asked]
+    connected = [(word, record, session.connect_to(record.stack)) for word, record in asked]
 
-    def request(record: ContainerRecord, connection: Connection) -> Json:
+    def request(record: Named, connection: Connection) -> Json:
         with connection:
             return connection.call(command, {"id": record.id, **arguments})
 

@@ -53,6 +53,7 @@ class Session:
         self._paths: Paths | None = None
         self._drivers: Drivers | None = None
         self._records: Records | None = None
+        self._database: Database | None = None
         self._databases: list[Database] = []
         self._loaded: tuple[LoadRequest, Loaded] | None = None
 
@@ -206,11 +207,23 @@ class Session:
 
         return self._open_connection(self.run, stack, start) or start()
 
+    def described(self, stack: str) -> list[Json] | None:
+        """A stack's containers as its living supervisor describes them, ``None`` when none lives."""
+        try:
+            connection = self._open_connection(self.run, stack, None)
+            if connection is None:
+                return None
+            with connection:
+                answer = connection.call("container_inspect", {}).get("containers")
+        except (errors.StackLocked, errors.OperationFailed, errors.UsageError):
+            return None  # it ended just now, or is of an older composer
+        return [one for one in answer if isinstance(one, dict)] if isinstance(answer, list) else None
+
     def _close_databases(self) -> None:
         for database in self._databases:
             database.close()
         self._databases.clear()
-        self._records = self._drivers = None
+        self._records = self._drivers = self._database = None
 
     def is_recorded(self) -> bool:
         """Whether the records know the stack as up, or half down."""
@@ -220,11 +233,18 @@ class Session:
         """The records alone, without the drivers."""
         if self._records is None:
             from composer.engine.records import Records
+
+            self._records = Records(self.database())
+        return self._records
+
+    def database(self) -> Database:
+        """The file of records itself."""
+        if self._database is None:
             from composer.host.database import Database
 
-            self._databases.append(Database(self.paths.database))
-            self._records = Records(self._databases[-1])
-        return self._records
+            self._database = Database(self.paths.database)
+            self._databases.append(self._database)
+        return self._database
 
     def rows(self) -> list[Json]:
         """The stack's containers, from its supervisor or, when none lives, from a look of our own."""

@@ -78,6 +78,10 @@ class Inspector:
         """Every container of the store."""
         return [self.inspect(record) for record in self._drivers.records.every_container()]
 
+    def of_stack(self, stack: str) -> list[Inspected]:
+        """Every container of one stack."""
+        return [self.inspect(record) for record in self._drivers.records.containers(stack)]
+
     def inspect(self, record: ContainerRecord) -> Inspected:
         """One container as it is now."""
         drivers, stack = self._drivers, record.spec.stack

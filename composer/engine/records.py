@@ -11,7 +11,6 @@ A record is an intent or a memory, never a proof: whether a container runs is as
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from composer import errors
+from composer.engine import lookup
 from composer.model import canonical, names
 from composer.model.container import ContainerSpec, Health, VolumeSpec, Wish
 from composer.model.protocols import ProcessIdentity
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from composer.host.database import Database
     from composer.model.events import Event
-
-_ID_PREFIX = re.compile(r"[0-9a-f]{1,64}")
 
 EVENTS_KEPT = 2000
 """How many events of one stack the journal keeps."""
@@ -66,6 +64,11 @@ class ContainerRecord:
     oom_killed: bool
     restart_count: int
     health: Health
+
+    @property
+    def stack(self) -> str:
+        """The stack that it belongs to."""
+        return self.spec.stack
 
 
 class Records:
@@ -218,23 +221,12 @@ class Records:
         return tuple(self._container_of(row) for row in rows)
 
     def container_meant(self, word: str) -> ContainerRecord:
-        """The container of any stack that a name, an id or an unambiguous beginning of an id means.
-
-        Raises ``UsageError`` when none or several are.
-        """
-        name = word.removeprefix("/")
-        rows = self._database.rows(
-            "SELECT * FROM containers WHERE name = ? OR id = ? ORDER BY created_at DESC LIMIT 1", (name, word)
-        )
-        if not rows and _ID_PREFIX.fullmatch(word):
-            rows = self._database.rows("SELECT * FROM containers WHERE id GLOB ? LIMIT 2", (f"{word}*",))
-        if len(rows) == 1:
-            return self._container_of(rows[0])
-        if rows:
-            message = f"several containers have an id that begins with {word}"
-            raise errors.UsageError(message, hint="Write more of it.")
-        message = f"no such container: {word}"
-        raise errors.UsageError(message, hint="See `composer container ls -a`.")
+        """The container of any stack that a word means (``engine.lookup``); raises ``UsageError``."""
+        found = self.container(lookup.container_meant(self._database, word).id)
+        if found is None:
+            message = f"no such container: {word}"
+            raise errors.UsageError(message)
+        return found
 
     def every_container(self) -> tuple[ContainerRecord, ...]:
         """Every container of every stack, newest first."""

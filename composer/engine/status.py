@@ -7,20 +7,11 @@ import time
 from typing import TYPE_CHECKING
 
 from composer.model.container import ContainerState, Health, Wish
+from composer.model.moment import human_span
 from composer.model.stack import RestartKind
 
 if TYPE_CHECKING:
     from composer.model.container import Observed, ObservedContainer
-
-_UNITS = (
-    ("year", 365 * 86400),
-    ("month", 30 * 86400),
-    ("week", 7 * 86400),
-    ("day", 86400),
-    ("hour", 3600),
-    ("minute", 60),
-    ("second", 1),
-)
 
 
 def rows_of(observed: Observed, now: float | None = None) -> list[dict[str, object]]:
@@ -109,18 +100,3 @@ def status_sentence(container: ObservedContainer, now: float | None = None) -> s
     since = f"{human_span(now - container.finished_at)} ago" if container.finished_at else ""
     verb = "Restarting" if word == "restarting" else "Exited"
     return f"{verb} ({container.exit_code}) {since}".rstrip()
-
-
-def human_span(seconds: float) -> str:
-    """A length of time in one unit, as Docker words it: ``Less than a second``, ``2 hours``."""
-    if seconds < 1:
-        return "Less than a second"
-    for unit, size in _UNITS:
-        count = int(seconds // size)
-        if count and (count > 1 or size <= 1 or unit in {"minute", "hour"}):
-            if count == 1 and unit == "minute":
-                return "About a minute"
-            if count == 1 and unit == "hour":
-                return "About an hour"
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    return "1 second"

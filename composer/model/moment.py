@@ -9,6 +9,15 @@ from composer.model.quantity import Duration
 
 _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_UNITS = (
+    ("year", 365 * 86400),
+    ("month", 30 * 86400),
+    ("week", 7 * 86400),
+    ("day", 86400),
+    ("hour", 3600),
+    ("minute", 60),
+    ("second", 1),
+)
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 
 
@@ -32,3 +41,18 @@ def rfc3339(moment: float) -> str:
     seconds, rest = divmod(round(moment * 1_000_000_000), 1_000_000_000)
     fraction = f".{rest:09d}".rstrip("0") if rest else ""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"
+
+
+def human_span(seconds: float) -> str:
+    """A length of time in one unit, as Docker words it: ``Less than a second``, ``2 hours``."""
+    if seconds < 1:
+        return "Less than a second"
+    for unit, size in _UNITS:
+        count = int(seconds // size)
+        if count and (count > 1 or size <= 1 or unit in {"minute", "hour"}):
+            if count == 1 and unit == "minute":
+                return "About a minute"
+            if count == 1 and unit == "hour":
+                return "About an hour"
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return "1 second"

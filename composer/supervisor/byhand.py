@@ -17,7 +17,7 @@ import attrs
 import trio
 
 from composer import errors
-from composer.engine import containers, sharing
+from composer.engine import containers, inspection, sharing
 from composer.model import canonical, names
 from composer.model.container import NetworkMembership
 from composer.model.stack import PublishedPort, RestartKind
@@ -42,6 +42,9 @@ _HELD: Answer = {"v": VERSION, "type": "held"}
 PREFIX = "container_"
 """Begins the name of every command of this module."""
 
+LOOKS = frozenset({f"{PREFIX}inspect"})
+"""Those that change nothing."""
+
 
 class ByHand:
     """The handlers about single containers; ``refuse`` raises when the supervisor is ending."""
@@ -58,6 +61,7 @@ class ByHand:
         """Every command by its name on the wire."""
         handlers = {
             "create": self._create,
+            "inspect": self._inspect,
             "prepare": self._prepare,
             "start": self._start,
             "stop": self._stop,
@@ -109,6 +113,17 @@ class ByHand:
             "tty": record.spec.tty,
             "stdin": record.spec.stdin_open,
         }
+
+    # ------------------------------------------------------------------ all of the stack
+
+    async def _inspect(self, _request: Request) -> Answer:
+        self._refuse_when_ending()
+
+        def look() -> list[Answer]:
+            found = inspection.Inspector(self._drivers).of_stack(self._convergence.name)
+            return [{"document": one.document, "status": one.status} for one in found]
+
+        return {"containers": await trio.to_thread.run_sync(look)}
 
     # ------------------------------------------------------------------ one that exists
 

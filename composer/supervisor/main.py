@@ -285,7 +285,7 @@ async def _supervise(
 
         def answered(command: str) -> None:
             is_ending = command in {"up", "down", "rm", "remove_one_off", "run"}
-            if is_ending or command.startswith(byhand.PREFIX):
+            if is_ending or (command.startswith(byhand.PREFIX) and command not in byhand.LOOKS):
                 look_again()
 
         watch.when_removed = look_again

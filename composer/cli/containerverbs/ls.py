@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from composer.cli import containerfilters, containerrows, filters, listing
+from composer.cli import containerfilters, containerrows, filters, hand, listing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from composer.cli.containerfilters import Document
     from composer.cli.session import Session
     from composer.engine.drivers import Drivers
 
@@ -33,38 +34,42 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def execute(session: Session, options: argparse.Namespace) -> int:
     """List the containers."""
     wanted = filters.parse(options.filter, containerfilters.KNOWN)
-    inspected = []
-    if session.paths.database.exists():
-        from composer.engine.inspection import Inspector
-
-        inspector = Inspector(session.drivers())
-        inspected = inspector.every()
-    by_id = {one.document["Id"]: one for one in inspected}
+    described = hand.every(session)
+    status = {one["document"]["Id"]: str(one["status"]) for one in described}  # type: ignore[index]
     chosen = containerfilters.chosen(
-        [one.document for one in inspected],
+        [one["document"] for one in described],  # type: ignore[misc]
         wanted,
         everything=options.all,
         last=1 if options.latest else options.last,
         is_descendant=_descent(session.drivers()) if wanted.of("ancestor") else _none,
     )
-    if options.quiet and not options.format:
-        lines = [document["Id"] if options.no_trunc else document["Id"][:12] for document in chosen]
-    else:
-        needs_size = options.size or ".Size" in options.format
-        rows = [
-            containerrows.row_of(
-                document,
-                status=by_id[document["Id"]].status,
-                is_whole=options.no_trunc,
-                sizes=inspector.sizes(document) if needs_size else None,
-            )
-            for document in chosen
-        ]
-        default = containerrows.DEFAULT + ("\t{{.Size}}" if options.size else "")
-        lines = listing.listed(options.format, rows, containerrows.HEADERS, default)
-    for line in lines:
+    for line in _lines(session, options, chosen, status):
         session.say(line)
     return 0
+
+
+def _lines(
+    session: Session, options: argparse.Namespace, chosen: list[Document], status: dict[str, str]
+) -> list[str]:
+    if options.quiet and not options.format:
+        return [document["Id"] if options.no_trunc else document["Id"][:12] for document in chosen]
+    sizes = {}
+    if chosen and (options.size or ".Size" in options.format):
+        from composer.engine.inspection import Inspector
+
+        inspector = Inspector(session.drivers())
+        sizes = {document["Id"]: inspector.sizes(document) for document in chosen}
+    rows = [
+        containerrows.row_of(
+            document,
+            status=status[document["Id"]],
+            is_whole=options.no_trunc,
+            sizes=sizes.get(document["Id"]),
+        )
+        for document in chosen
+    ]
+    default = containerrows.DEFAULT + ("\t{{.Size}}" if options.size else "")
+    return listing.listed(options.format, rows, containerrows.HEADERS, default)
 
 
 def _none(_image: str, _wanted: str) -> bool:

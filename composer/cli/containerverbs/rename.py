@@ -23,6 +23,6 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     """Rename it; from now on the network knows it by that name."""
 
     def rename(word: str) -> None:
-        hand.ask(session, hand.find(session, word), "container_rename", {"name": options.name})
+        hand.ask(session, hand.find_id(session, word), "container_rename", {"name": options.name})
 
     return hand.each(session, [options.container], rename)

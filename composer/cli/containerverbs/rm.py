@@ -32,7 +32,7 @@ def execute(session: Session, options: argparse.Namespace) -> int:
 
     def remove(word: str) -> None:
         try:
-            record = hand.find(session, word)
+            record = hand.find_id(session, word)
         except errors.UsageError as error:
             if not options.force or not error.message.startswith("no such"):
                 raise

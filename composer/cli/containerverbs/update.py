@@ -54,7 +54,7 @@ def execute(session: Session, options: argparse.Namespace) -> int:
 
     def update(word: str) -> None:
         try:
-            hand.ask(session, hand.find(session, word), "container_update", arguments)
+            hand.ask(session, hand.find_id(session, word), "container_update", arguments)
         except errors.StackFileError as error:
             raise serviceflags.translated(error) from error
         session.say(word)

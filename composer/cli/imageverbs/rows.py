@@ -78,10 +78,10 @@ def seconds_of(created: str) -> float:
 
 def created_since(created: str, now: float) -> str:
     """``2 weeks ago``; ``N/A`` for an image that does not say when it was made."""
-    from composer.engine import status
+    from composer.model import moment
 
     seconds = seconds_of(created)
-    return f"{status.human_span(now - seconds)} ago" if seconds > 0 else "N/A"
+    return f"{moment.human_span(now - seconds)} ago" if seconds > 0 else "N/A"
 
 
 def created_at(created: str) -> str:

@@ -30,7 +30,7 @@ def test_fields(store: Store, stage: Stage) -> None:
         ("{{.RepoTags}}", "[base:1]"),
         ("{{json .Config.Labels}}", '{"role":"base"}'),
         ("{{.Config.Labels.nope}}", "<no value>"),
-        ("{{.Config.Entrypoint}}", "<no value>"),
+        ("{{.Config.Entrypoint}}", "<nil>"),
         ("{{index .Config.Cmd 0}}", "sh"),
     ],
 )
