@@ -49,8 +49,9 @@ class Held:
         mount = localvolume.mount_of(volume.options)
         if mount is None:
             return False
-        place = drivers.paths.run / "volumes" / f"{volume.name}.{container_id[:12]}"
-        is_first = self._kept.enter_context(localmounts.mounted(drivers, volume.name, mount, place))
+        place, is_first = self._kept.enter_context(
+            localmounts.mounted(drivers, volume.name, mount, container_id)
+        )
         self.volumes[volume.name] = (place, mount.words)
         return is_first
 

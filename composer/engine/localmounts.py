@@ -29,16 +29,20 @@ _WAITS = 120.0
 
 
 @contextmanager
-def mounted(drivers: Drivers, volume: str, mount: LocalMount, place: Path) -> Iterator[bool]:
-    """Have the volume at ``place`` for the time of a ``with``; yields whether nobody else has it now."""
-    with filelock.hold(drivers.paths.run / "volumes" / f"{volume}.lock", seconds=_WAITS):
+def mounted(
+    drivers: Drivers, volume: str, mount: LocalMount, container_id: str
+) -> Iterator[tuple[Path, bool]]:
+    """Have the volume mounted for the time of a ``with``: where, and whether nobody else has it now."""
+    directory = drivers.paths.mounted_volume(volume)
+    place = directory / container_id[:12]
+    with filelock.hold(directory / "lock", seconds=_WAITS):
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             is_first = not _taken_from_a_running_one(drivers, volume, place)
             if is_first:
                 _mount(volume, mount, place)
             try:
-                yield is_first
+                yield place, is_first
             finally:
                 mounts.unmount(place)
         finally:
@@ -58,7 +62,10 @@ def _taken_from_a_running_one(drivers: Drivers, volume: str, place: Path) -> boo
         device = _device_at(state.init.pid, targets[0])
         if device is None:
             continue
-        mounts.bind_from(state.init.pid, targets[0], place)
+        try:
+            mounts.bind_from(state.init.pid, targets[0], place)
+        except errors.RuntimeFailure:
+            continue  # it ended just now
         if place.stat().st_dev == device:
             return True
         # Its own links led somewhere else than where the volume is mounted.

@@ -37,7 +37,7 @@ class Volumes:
     def __init__(self, paths: Paths, records: Records) -> None:
         self._root = paths.volumes
         self._scratch = paths.run / "copy"
-        self._mounts = paths.run / "volumes"
+        self._paths = paths
         self._records = records
 
     def path(self, name: str) -> Path:
@@ -75,8 +75,16 @@ class Volumes:
         except OSError as error:
             message = f"cannot remove volume {name}: {error}"
             raise errors.RuntimeFailure(message) from error
-        (self._mounts / f"{name}.lock").unlink(missing_ok=True)
+        self._forget_mounts(name)
         self._records.forget_volume(name)
+
+    def _forget_mounts(self, name: str) -> None:
+        """The lock, and mount points of starts that were killed; the mounts went with their namespace."""
+        directory = self._paths.mounted_volume(name)
+        if directory.is_dir():
+            for entry in directory.iterdir():
+                entry.rmdir() if entry.is_dir() else entry.unlink()
+            directory.rmdir()
 
     def observe(self, stack: str) -> Mapping[str, ObservedVolume]:
         """The recorded volumes of a stack, each with what is wrong with it."""

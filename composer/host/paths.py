@@ -54,6 +54,10 @@ class Paths:
         """Contents of named volumes, one directory each."""
         return self.data / "volumes"
 
+    def mounted_volume(self, name: str) -> Path:
+        """Lock and mount points of a volume whose content is mounted for each container."""
+        return self.run / "volumes" / name
+
     def container_data(self, container_id: str) -> Path:
         """Writable layer (``upper``, ``work``) and log of one container."""
         return self.data / "containers" / container_id

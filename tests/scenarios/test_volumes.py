@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,7 +141,9 @@ def test_what_a_container_mounts_in_a_shared_bind_shows_on_the_host(store: Store
 
 
 def test_a_restarted_container_finds_what_the_others_still_have(stack: Stack) -> None:
+    """Also when the supervisor whose mount namespace it all began in is gone."""
     stack.ok("exec", "-T", "tmpfs-volume", "sh", "-c", "echo kept > /m/kept")
+    os.kill(stack.supervisor, signal.SIGKILL)
     stack.ok("restart", "-t", "0", "tmpfs-volume")
     assert "kept" in stack.ok("exec", "-T", "tmpfs-volume", "cat", "/m/kept")
 

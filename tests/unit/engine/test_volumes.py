@@ -36,6 +36,16 @@ def test_made_seen_and_removed(volumes: Volumes) -> None:
     assert not volumes.path("s_data").exists()
 
 
+def test_mount_points_of_killed_starts_go_with_the_volume(volumes: Volumes, tmp_path: Path) -> None:
+    volumes.create(VolumeSpec(stack="s", key="m", name="s_m", options={"type": "tmpfs", "device": "x"}))
+    assert volumes.is_mounted("s_m")
+    for name in ("s_m/0123456789ab", "s_m.other/0123456789ab"):
+        (tmp_path / "run" / "volumes" / name).mkdir(parents=True)
+    (tmp_path / "run" / "volumes" / "s_m" / "lock").touch()
+    volumes.remove("s_m")
+    assert [path.name for path in (tmp_path / "run" / "volumes").iterdir()] == ["s_m.other"]
+
+
 @pytest.mark.parametrize("name", ["../../etc", "a/b", "", ".", "..", ".removing-x"])
 def test_names_that_lead_out_are_refused(volumes: Volumes, name: str) -> None:
     for call in (volumes.path, volumes.remove):
