@@ -145,6 +145,14 @@ def _hint(said: str) -> str:
     return ""
 
 
+def pid_in(bundle: Path) -> int:
+    """Conmon's own pid as it wrote it; 0 when it did not."""
+    try:
+        return int((bundle / "conmon.pid").read_text("ascii"))
+    except (OSError, ValueError):
+        return 0
+
+
 def exit_code_in(bundle: Path, container_id: str) -> tuple[int, float] | None:
     """The recorded exit code and when it was written; ``None`` while there is none."""
     path = files_of(bundle)[2] / container_id

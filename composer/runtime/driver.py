@@ -15,11 +15,9 @@ removing what is there, ``release`` and ``remove`` remove all of it, again and a
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import json
 import os
-import resource
 import select
 import shutil
 import signal
@@ -32,13 +30,12 @@ from pathlib import Path
 import attrs
 
 from composer import errors
-from composer.host import descriptor, mounts, process
+from composer.host import mounts, process
 from composer.host.paths import Paths
-from composer.model import devicerule, logging, security
+from composer.model import devicerule, security
 from composer.model.container import ContainerSpec
 from composer.model.limits import Limits
 from composer.model.protocols import (
-    BindMount,
     ContainerRequest,
     ExecRequest,
     ExecResult,
@@ -56,13 +53,17 @@ from composer.runtime import (
     defaults,
     devices,
     execution,
-    logfiles,
+    hostfacts,
+    hostfiles,
+    identities,
     oci,
+    output,
     placement,
     resources,
     seccomp,
     shortfalls,
     spec,
+    staging,
     steps,
     targets,
     users,
@@ -72,9 +73,6 @@ MOST_OUTPUT = 64 * 1024
 """Bytes of an exec's output that are kept (health probes)."""
 
 BASELINE = security.Security()
-_JOURNAL = Path("/run/systemd/journal/socket")
-"""Where systemd-journald listens (systemd-journald.service(8))."""
-_STAGED = "source-"
 _INIT_PROGRAMS = ("tini-static", "tini", "catatonit", "docker-init", "dumb-init")
 _MATERIAL = ("files", "files.new")
 """What ``release`` leaves in a bundle."""
@@ -105,19 +103,19 @@ class OciRuntime:
     def write_files(self, container_id: str, files: Sequence[MaterialFile]) -> None:
         """Put config and secret content below ``files/``, complete or not at all."""
         directory = self._bundle(container_id) / "files"
-        staging = directory.with_name("files.new")
+        fresh = directory.with_name("files.new")
         with _translated("cannot write configs and secrets"):
-            shutil.rmtree(staging, ignore_errors=True)
-            staging.mkdir(mode=0o711, parents=True)
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir(mode=0o711, parents=True)
             for file in files:
-                path = staging / _file_name(file.target)
+                path = fresh / _file_name(file.target)
                 descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                 with os.fdopen(descriptor, "wb") as opened:
                     opened.write(file.content)
                     os.fchown(opened.fileno(), file.uid, file.gid)
                     os.fchmod(opened.fileno(), file.mode & 0o7777)
             shutil.rmtree(directory, ignore_errors=True)
-            staging.rename(directory)
+            fresh.rename(directory)
 
     def has_files(self, container_id: str) -> bool:
         """Whether the material is there."""
@@ -134,11 +132,11 @@ class OciRuntime:
         with _translated(f"{request.spec.name}: cannot prepare the container"):
             for directory in (bundle / "rootfs", bundle / "exit", self._state):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            policy = _log_policy(request)
+            policy = output.prepare(request)
             self._place(request, bundle)
             mounts.mount_overlay(bundle / "rootfs", request.layers, request.upper, request.work)
             try:
-                staged = _stage(request.binds, request.spec.name, bundle)
+                staged = staging.stage(request.binds, request.spec.name, bundle)
                 config = self._config(request, bundle, staged)
                 (bundle / "config.json").write_text(json.dumps(config))
                 pid = conmon.spawn(
@@ -150,7 +148,7 @@ class OciRuntime:
                         runtime_root=self._state,
                         log=request.log,
                         policy=policy,
-                        tag=_tag_of(request, policy),
+                        tag=output.tag_of(request, policy),
                         has_terminal=request.spec.tty,
                         has_stdin=request.spec.stdin_open,
                         leaves_stdin_open=request.spec.stdin_open and not request.spec.stdin_once,
@@ -159,8 +157,7 @@ class OciRuntime:
                 )
             finally:
                 # The container has its own copy of the mounts by now.
-                for path in sorted(bundle.glob(f"{_STAGED}*")):
-                    mounts.unmount(path)
+                staging.unstage(bundle)
                 mounts.unmount(bundle / "rootfs")
         return self._record_identities(request, bundle, pid)
 
@@ -169,11 +166,11 @@ class OciRuntime:
         if identity is None:
             message = f"{request.spec.name}: its first process died at once"
             raise errors.RuntimeFailure(message)
-        _write_identity(bundle / "identity", identity)
-        monitor = _monitor_pid(bundle)
+        identities.write(bundle / "identity", identity)
+        monitor = conmon.pid_in(bundle)
         monitor_identity = process.identity_of(monitor) if monitor else None
         if monitor_identity is not None:
-            _write_identity(bundle / "conmon.identity", monitor_identity)
+            identities.write(bundle / "conmon.identity", monitor_identity)
         return identity
 
     def _config(self, request: ContainerRequest, bundle: Path, staged: dict[str, Path]) -> spec.Config:
@@ -199,8 +196,8 @@ class OciRuntime:
             working_dir = _working_directory(root, container.working_dir or image.working_dir or "/")
         finally:
             os.close(root)
-        _write_network_files(bundle, request, hostname)
-        facts = host_facts()
+        hostfiles.write(bundle, request, hostname)
+        facts = hostfacts.host_facts()
         capabilities = spec.capabilities_of(container, facts.capabilities)
         protection = _security_of(container)
         runtime = self._runtime_of(request.id)
@@ -220,7 +217,7 @@ class OciRuntime:
                 network_namespace=request.network_namespace,
                 namespaces=request.namespaces,
                 domainname=container.domainname or "",
-                binds=(*binds, *_our_binds(bundle)),
+                binds=(*binds, *hostfiles.binds(bundle)),
                 tmpfs=tmpfs,
                 limits=container.limits,
                 block_devices=devices.numbers_of(resources.devices_limited(container.limits), container.name),
@@ -288,7 +285,7 @@ class OciRuntime:
 
     def shortfalls(self, container: ContainerSpec) -> tuple[str, ...]:
         """What this host cannot give to such a container, in sentences; it runs all the same."""
-        return shortfalls.of(container, host_facts())
+        return shortfalls.of(container, hostfacts.host_facts())
 
     # ------------------------------------------------------------------ start, signal
 
@@ -324,7 +321,7 @@ class OciRuntime:
 
     def kill(self, container_id: str, signal_number: int) -> None:
         """Signal the first process."""
-        identity = _read_identity(self._bundle(container_id) / "identity")
+        identity = identities.read(self._bundle(container_id) / "identity")
         if identity is not None:
             process.send_signal(identity, signal_number)
 
@@ -351,7 +348,7 @@ class OciRuntime:
 
     def descriptor_of(self, container_id: str) -> int | None:
         """A pidfd of the living first process; the caller closes it."""
-        identity = _read_identity(self._bundle(container_id) / "identity")
+        identity = identities.read(self._bundle(container_id) / "identity")
         return None if identity is None else process.open_pidfd(identity)
 
     def attach_socket(self, container_id: str) -> Path:
@@ -363,10 +360,10 @@ class OciRuntime:
     def state(self, container_id: str) -> RuntimeState:
         """What the kernel says; conmon's files for how it ended."""
         bundle = self._bundle(container_id)
-        identity = _read_identity(bundle / "identity")
+        identity = identities.read(bundle / "identity")
         if identity is None:
             return RuntimeState(exists=(bundle / "config.json").exists())
-        monitor = _read_identity(bundle / "conmon.identity")
+        monitor = identities.read(bundle / "conmon.identity")
         is_monitored = monitor is not None and process.is_alive(monitor)
         if process.is_alive(identity):
             is_started = not (self._state / container_id / "exec.fifo").exists()
@@ -392,7 +389,7 @@ class OciRuntime:
         It does so a moment after the death; its own end, seen through a pidfd, is the latest moment.
         """
         bundle = self._bundle(container_id)
-        monitor = _read_identity(bundle / "conmon.identity")
+        monitor = identities.read(bundle / "conmon.identity")
         descriptor = None if monitor is None else process.open_pidfd(monitor)
         if descriptor is None:
             return
@@ -420,7 +417,7 @@ class OciRuntime:
         placement.remove_parent(self._paths.run, where)
         shutil.rmtree(state, ignore_errors=True)
         mounts.unmount(bundle / "rootfs")
-        _empty(bundle)
+        staging.empty(bundle, keep=_MATERIAL)
         process.reap_orphans()
 
     def remove(self, container_id: str) -> None:
@@ -430,7 +427,7 @@ class OciRuntime:
             self._ending.discard(container_id)
         for name in _MATERIAL:
             shutil.rmtree(self._bundle(container_id) / name, ignore_errors=True)
-        _empty(self._bundle(container_id))
+        staging.empty(self._bundle(container_id), keep=_MATERIAL)
 
     # ------------------------------------------------------------------ change, exec
 
@@ -491,7 +488,7 @@ class OciRuntime:
     def _described(self, container_id: str, request: ExecRequest) -> spec.Config:
         """The OCI ``process``; raises ``OperationFailed`` when the container cannot take one."""
         bundle = self._bundle(container_id)
-        identity = _read_identity(bundle / "identity")
+        identity = identities.read(bundle / "identity")
         if identity is None or not process.is_alive(identity):
             message = f"container {container_id[:12]} is not running"
             raise errors.OperationFailed(message, hint="See `composer ps --all`.")
@@ -527,7 +524,7 @@ class OciRuntime:
             user=user,
             console=request.console,
             has_terminal=request.tty,
-            capabilities=tuple(sorted(host_facts().capabilities)) if request.is_privileged else (),
+            capabilities=tuple(sorted(hostfacts.host_facts().capabilities)) if request.is_privileged else (),
         )
 
     # ------------------------------------------------------------------ build steps
@@ -566,7 +563,7 @@ class OciRuntime:
     def _step_config(
         self, request: StepRequest, bundle: Path, root: int, places: targets.Places
     ) -> spec.Config:
-        facts = host_facts()
+        facts = hostfacts.host_facts()
         capabilities = tuple(sorted(facts.capabilities)) if request.is_insecure else defaults.CAPABILITIES
         protection = security.parsed((), privileged=True) if request.is_insecure else BASELINE
         profile, annotations = self._seccomp(self.choice, capabilities, protection)
@@ -575,7 +572,7 @@ class OciRuntime:
             bundle,
             root,
             places,
-            staged=_stage(request.binds, "the build step", bundle),
+            staged=staging.stage(request.binds, "the build step", bundle),
             files={file.target: bundle / "files" / _file_name(file.target) for file in request.files},
             rest=spec.SpecInput(
                 id=request.id,
@@ -630,81 +627,6 @@ class OciRuntime:
         return self._paths.container_run(container_id)
 
 
-def _stage(binds: Sequence[BindMount], name: str, bundle: Path) -> dict[str, Path]:
-    """Mount in the bundle what the runtime cannot reach by path; where each is, by its target.
-
-    The container gets its own copy of these mounts when it is created, so they can go after that.
-    """
-    found = {}
-    for number, bind in enumerate(binds):
-        path = bundle / f"{_STAGED}{number}"
-        if bind.layers:
-            path.mkdir(mode=0o700, exist_ok=True)
-            scratch = bind.scratch
-            upper, work = (scratch / "upper", scratch / "work") if scratch else (None, None)
-            mounts.mount_overlay(path, bind.layers, upper, work)
-            found[bind.target] = _below(path, str(bind.source), name)
-        elif bind.peer:
-            path.mkdir(mode=0o700, exist_ok=True)
-            mounts.bind_from(bind.peer, str(bind.source), path)
-            found[bind.target] = path
-        elif bind.is_held or bind.recursive == "disabled":
-            # crun 1.8 takes what is mounted below along, whether asked to or not.
-            _mount_point_like(bind.source, path)
-            mounts.bind(bind.source, path)
-            found[bind.target] = path
-        elif bind.propagation in ("shared", "rshared"):
-            _mount_point_like(bind.source, path)
-            mounts.bind_outside(str(bind.source), path)
-            found[bind.target] = path
-    return found
-
-
-def _mount_point_like(source: Path, path: Path) -> None:
-    if source.is_dir():
-        path.mkdir(mode=0o700, exist_ok=True)
-    else:
-        path.touch()
-
-
-def _below(tree: Path, subpath: str, name: str) -> Path:
-    """A directory or file of an image; nobody can change what is there, so a path will do."""
-    root = os.open(tree, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        found = descriptor.open_in_root(root, subpath or "/", os.O_PATH)
-    except OSError as error:
-        message = f"{name}: the image has nothing at {subpath}"
-        raise errors.OperationFailed(message, hint="Look at image.subpath.") from error
-    finally:
-        os.close(root)
-    try:
-        return Path(os.readlink(f"/proc/self/fd/{found}"))
-    finally:
-        os.close(found)
-
-
-def _log_policy(request: ContainerRequest) -> logging.LogPolicy:
-    """Where output goes, with the first file made ready for the monitor."""
-    name = request.spec.name
-    try:
-        policy = logging.policy_of(request.spec.logging)
-    except ValueError as error:
-        raise errors.OperationFailed(f"{name}: {error}") from error
-    if policy.to_journal and not _JOURNAL.exists():
-        message = f"{name}: logging driver journald: this host runs no journal"
-        raise errors.HostUnsupported(message, hint=f"systemd-journald would listen at {_JOURNAL}.")
-    if policy.is_kept:
-        logfiles.prepare(request.log, policy.max_files)
-    return policy
-
-
-def _tag_of(request: ContainerRequest, policy: logging.LogPolicy) -> str:
-    spec = request.spec
-    return logging.tag_of(
-        policy.tag, container_id=request.id, name=spec.name, image=spec.image, image_id=spec.image_id
-    )
-
-
 def _security_of(container: ContainerSpec) -> security.Security:
     try:
         return security.parsed(container.security_opt, privileged=container.privileged)
@@ -718,49 +640,6 @@ def _devices_of(container: ContainerSpec) -> tuple[devices.Node, ...]:
         return asked
     # What was asked for comes last: it may put a device at another place.
     return tuple({node.path: node for node in (*devices.every(), *asked)}.values())
-
-
-@functools.cache
-def host_facts() -> spec.HostFacts:
-    """What the specification needs to know of this host."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    capabilities = process.bounding_capabilities()
-    return spec.HostFacts(
-        cpus=os.cpu_count() or 1,
-        nofile_hard=1048576 if hard == resource.RLIM_INFINITY else min(hard, 1048576),
-        has_memory_swap=any(
-            (hierarchy / name).exists()
-            for hierarchy in cgroups.hierarchies()
-            for name in ("memory.memsw.limit_in_bytes", "cgroup.controllers")
-        ),
-        has_one_hierarchy=(cgroups.ROOT / "cgroup.controllers").exists(),
-        has_apparmor=_says("/sys/module/apparmor/parameters/enabled", "Y"),
-        has_selinux=Path("/sys/fs/selinux/enforce").exists(),
-        capabilities=frozenset(
-            name for name, number in defaults.CAPABILITY_NUMBERS.items() if capabilities >> number & 1
-        ),
-        hard_limits={}
-        if capabilities >> defaults.CAPABILITY_NUMBERS["CAP_SYS_RESOURCE"] & 1
-        else _hard_limits(),
-    )
-
-
-def _says(path: str, word: str) -> bool:
-    try:
-        return Path(path).read_text("ascii").strip() == word
-    except OSError:
-        return False
-
-
-def _hard_limits() -> dict[str, int]:
-    """Our own hard limits, which are the highest that we can hand on without ``CAP_SYS_RESOURCE``."""
-    found = {}
-    for name in dir(resource):
-        if name.startswith("RLIMIT_"):
-            _, hard = resource.getrlimit(getattr(resource, name))
-            if hard != resource.RLIM_INFINITY:
-                found["RLIMIT_NOFILE" if name == "RLIMIT_OFILE" else name] = hard
-    return found
 
 
 def _init_program() -> str:
@@ -783,67 +662,6 @@ def _file_name(target: str) -> str:
     return hashlib.sha256(target.encode()).hexdigest()[:24]
 
 
-def _write_network_files(bundle: Path, request: ContainerRequest, hostname: str) -> None:
-    hosts = [
-        "127.0.0.1\tlocalhost",
-        "::1\tlocalhost ip6-localhost ip6-loopback",
-        "fe00::0\tip6-localnet",
-        "ff00::0\tip6-mcastprefix",
-        "ff02::1\tip6-allnodes",
-        "ff02::2\tip6-allrouters",
-        *(f"{address}\t{name}" for address, name in request.hosts),
-    ]
-    resolver = [f"nameserver {address}" for address in request.name_servers]
-    if request.search_domains:
-        resolver.append(f"search {' '.join(request.search_domains)}")
-    if request.resolver_options:
-        resolver.append(f"options {' '.join(request.resolver_options)}")
-    _write_world_readable(bundle / "hosts", "\n".join(hosts) + "\n")
-    _write_world_readable(bundle / "hostname", hostname + "\n")
-    _write_world_readable(bundle / "resolv.conf", "\n".join(resolver) + "\n")
-
-
-def _write_world_readable(path: Path, text: str) -> None:
-    path.write_text(text)
-    path.chmod(0o644)
-
-
-def _our_binds(bundle: Path) -> tuple[spec.PlacedMount, ...]:
-    return tuple(
-        spec.PlacedMount(source=str(bundle / target.rpartition("/")[2]), target=target)
-        for target in targets.OUR_FILES
-    )
-
-
-def _empty(bundle: Path) -> None:
-    """Delete a bundle but for its material."""
-    try:
-        entries = list(os.scandir(bundle))
-    except FileNotFoundError:
-        return
-    for entry in entries:
-        if entry.name in _MATERIAL:
-            continue
-        with contextlib.suppress(OSError):
-            if entry.name == "rootfs" or entry.name.startswith(_STAGED):
-                _remove_mount_point(Path(entry.path))
-            elif entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path)
-            else:
-                os.unlink(entry.path)
-    with contextlib.suppress(OSError):
-        bundle.rmdir()
-
-
-def _remove_mount_point(path: Path) -> None:
-    """Never by descending: what is mounted there would be deleted with it."""
-    mounts.unmount(path)
-    if path.is_dir():
-        path.rmdir()
-    else:
-        path.unlink()
-
-
 @contextlib.contextmanager
 def _translated(what: str) -> Iterator[None]:
     """Answers of the kernel as errors of ours."""
@@ -852,25 +670,3 @@ def _translated(what: str) -> Iterator[None]:
     except OSError as error:
         message = f"{what}: {error}"
         raise errors.RuntimeFailure(message) from error
-
-
-def _write_identity(path: Path, identity: ProcessIdentity) -> None:
-    temporary = path.with_name(f"{path.name}.new")
-    temporary.write_text(f"{identity.pid} {identity.start_time} {identity.boot_id}\n")
-    temporary.replace(path)
-
-
-def _read_identity(path: Path) -> ProcessIdentity | None:
-    try:
-        with open(path, encoding="ascii") as file:
-            pid, start_time, boot_id = file.read().split()
-        return ProcessIdentity(pid=int(pid), start_time=int(start_time), boot_id=boot_id)
-    except (OSError, ValueError):
-        return None
-
-
-def _monitor_pid(bundle: Path) -> int:
-    try:
-        return int((bundle / "conmon.pid").read_text("ascii"))
-    except (OSError, ValueError):
-        return 0
