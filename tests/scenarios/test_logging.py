@@ -17,23 +17,37 @@ from tests.scenarios.conftest import Stack, Store, eventually
 pytestmark = [pytest.mark.root, pytest.mark.scenario]
 
 JOURNAL = Path("/run/systemd/journal/socket")
-LINES = 3000
+BURSTS, BURST = 10, 300
+LINES = BURSTS * BURST
+SCRIPT = f"""
+for b in $$(seq {BURSTS}); do
+  until [ -e /gate/$$b ]; do sleep 0.02; done
+  for i in $$(seq $$((b * {BURST} - {BURST - 1})) $$((b * {BURST}))); do echo line $$i; done
+done
+touch /done; exec sleep 1000
+"""
 
 
-def _stack(store: Store, name: str, *, slowly: bool = True) -> Stack:
-    pause = "[ $$((i % 100)) = 0 ] && sleep 0.02; " if slowly else ""
-    script = f"for i in $$(seq {LINES}); do echo line $$i; {pause}done; touch /done; exec sleep 1000"
-    return store.stack(
+def _stack(store: Store, name: str) -> Stack:
+    """Writes a burst of lines for each gate that is opened; some 18 kB each."""
+    made = store.stack(
         name,
         f"""services:
   a:
     image: busybox
     stop_signal: SIGKILL
+    volumes: ["./gate:/gate"]
     logging: {{driver: json-file, options: {{max-size: 20k, max-file: "4"}}}}
-    healthcheck: {{test: [CMD, test, -e, /done], interval: 100ms, retries: 200}}
-    command: [sh, -c, '{script}']
+    healthcheck: {{test: [CMD, test, -e, /done], interval: 100ms, retries: 1000}}
+    command: [sh, -c, '{" ; ".join(SCRIPT.strip().splitlines()).replace("do ;", "do").replace("; ; ", "; ")}']
 """,
     )
+    (made.directory / "gate").mkdir()
+    return made
+
+
+def _open(stack: Stack, gate: int) -> None:
+    (stack.directory / "gate" / str(gate)).touch()
 
 
 def _files(stack: Stack) -> dict[str, int]:
@@ -56,20 +70,25 @@ def _numbers(text: str) -> list[int]:
 def test_logs_are_read_over_rotations_and_kept_within_their_bound(store: Store) -> None:
     stack = _stack(store, "rotated")
     follower = None
+    followed = ""
     try:
         stack.ok("up", "-d")
         follower = stack.start("logs", "-f")
-        stack.ok("up", "-d", "--wait")
+        assert follower.stdout is not None
+        for burst in range(1, BURSTS + 1):
+            _open(stack, burst)
+            for line in follower.stdout:
+                followed += line
+                if line.rstrip().endswith(f" line {burst * BURST}"):
+                    break
+        assert _numbers(followed) == list(range(1, LINES + 1))  # who follows sees everything
         files = _files(stack)
         assert set(files) == {"log", "log.held", "log.1", "log.2", "log.3"}
         assert max(files.values()) <= 20_000
         kept = _numbers(stack.ok("logs"))
         assert kept == list(range(kept[0], LINES + 1))
-        assert 1 < kept[0] < LINES - 500  # more than one file, and less than all
+        assert BURST < kept[0] < LINES - 2 * BURST  # more than one file, and less than all
         assert _numbers(stack.ok("logs", "--tail", "700")) == list(range(LINES - 699, LINES + 1))
-        stack.ok("down", "-t", "0")
-        followed, _ = follower.communicate(timeout=20)
-        assert _numbers(followed) == list(range(1, LINES + 1))  # who follows sees everything
     finally:
         if follower is not None:
             _end(follower)
@@ -85,8 +104,10 @@ def test_neither_a_stopped_reader_nor_a_dead_supervisor_holds_the_container_up(s
         os.kill(reader.pid, signal.SIGSTOP)
         directory = _directory(stack)
         os.kill(stack.supervisor, signal.SIGKILL)
-        eventually((directory / "upper" / "done").exists, within=30)
-        assert sum(size for name, size in _files(stack).items() if name != "log.held") <= 5 * 20_000
+        for gate in range(1, BURSTS + 1):
+            _open(stack, gate)
+        eventually((directory / "upper" / "done").exists, within=60)
+        assert sum(path.stat().st_size for path in directory.glob("log*")) <= 5 * 20_000
         assert _numbers(stack.ok("logs", "--tail", "5")) == list(range(LINES - 4, LINES + 1))
     finally:
         _end(reader)
