@@ -129,8 +129,9 @@ def _data_of(result: Json) -> Json:
 
 
 def error_to_json(error: errors.ComposerError) -> Json:
-    """An error as the socket carries it."""
-    value: Json = {"kind": type(error).__name__, "message": error.message, "hint": error.hint}
+    """An error as the socket carries it: by the nearest kind that every process knows."""
+    kind = next(kind for kind in type(error).__mro__ if getattr(errors, kind.__name__, None) is kind)
+    value: Json = {"kind": kind.__name__, "message": error.message, "hint": error.hint}
     if isinstance(error, errors.StackFileError):
         value["problems"] = [
             {slot: getattr(problem, slot) for slot in errors.Problem.__slots__} for problem in error.problems
