@@ -90,6 +90,7 @@ class DockerfileBuilder:
             stack.enter_context(self._images.lease())
             stop = Stop(interrupt)
             stack.callback(stop.close)
+            progress = Progress(say, report)
             remotes = remote.Remotes(images=self._images, request=request, stop=stop, fetch=self._fetch)
             contexts = Contexts(images=self._images, remotes=remotes, stop=stop, stack=stack)
             dockerfile, context = _read(request, contexts)
@@ -99,11 +100,11 @@ class DockerfileBuilder:
                 context,
                 source=self._source,
                 stop=stop,
+                progress=progress,
                 open_context=contexts.opened,
             )
             epoch = source.epoch_of(request)
             arguments = {**request.args} if epoch is None else {source.EPOCH: str(epoch), **request.args}
-            progress = Progress(say, report)
             self._refuse_findings(request, dockerfile, context, progress)
             plan = stages.plan(dockerfile, arguments, request.target, is_context=origins.is_context)
             _check_entitlements(dockerfile, plan, request)

@@ -6,7 +6,6 @@ an image that is missing, or that is to be fresh, is pulled where there is someb
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,10 @@ import attrs
 
 from composer import errors
 from composer.dockerfile.ignore import IgnoreRules
+from composer.dockerfile.progress import Progress
+from composer.dockerfile.turns import Turns
 from composer.model import pulling, reference
+from composer.model.distribution import Transfer, TransferState
 from composer.model.image import Image
 from composer.model.protocols import BuildRequest, ImageSource, ImageStore, Interrupt
 
@@ -45,6 +47,7 @@ class Origins:
         *,
         source: ImageSource | None,
         stop: Interrupt,
+        progress: Progress,
         open_context: Callable[[str], Origin],
     ) -> None:
         self.context = context
@@ -54,7 +57,8 @@ class Origins:
         self._source = source
         self._stop = stop
         self._open_context = open_context
-        self._lock = threading.Lock()
+        self._progress = progress
+        self._turns = Turns()
         self._opened: dict[str, Origin] = {}
         self._fresh: dict[str, Image] = {}
 
@@ -71,7 +75,7 @@ class Origins:
         if address.startswith(IMAGE_SCHEME):
             image = self.image(address.removeprefix(IMAGE_SCHEME))
             return Origin(layers=image.layers, image=image)
-        with self._lock:
+        with self._turns.hold(f"context {key}", self._stop):
             if key not in self._opened:
                 self._opened[key] = self._open_context(address)
             return self._opened[key]
@@ -86,7 +90,7 @@ class Origins:
 
     def image(self, name: str) -> Image:
         """An image, pulled where it must be; once per build."""
-        with self._lock:
+        with self._turns.hold(f"image {name}", self._stop):
             if name not in self._fresh:
                 self._fresh[name] = self._settled(name)
             return self._fresh[name]
@@ -95,8 +99,23 @@ class Origins:
         if self._source is None or reference.looks_like_id(name):
             return self._images.get(name)
         found = None if self._pulls else self._images.find(name)
+        return found or self._pulled(name, self._source)
+
+    def _pulled(self, name: str, source: ImageSource) -> Image:
+        step = self._progress.begin(f"[internal] pull {name}")
+
+        def report(transfer: Transfer) -> None:
+            if transfer.state is TransferState.DONE:
+                step.feed(f"{transfer.digest} {transfer.state.value}\n".encode())
+
         policy = pulling.ALWAYS if self._pulls else pulling.MISSING
-        return found or self._source.ensure(name, policy, interrupt=self._stop)
+        try:
+            image = source.ensure(name, policy, report=report, interrupt=self._stop)
+        except errors.ComposerError as error:
+            step.failed(error.message)
+            raise
+        step.done()
+        return image
 
 
 def _normalised(name: str) -> str:

@@ -5,7 +5,6 @@ A stage that the target does not reach through ``FROM``, ``COPY --from`` or ``RU
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import attrs
@@ -14,9 +13,9 @@ from composer import errors
 from composer.dockerfile import mountflag
 from composer.dockerfile.expand import expand
 from composer.dockerfile.syntax import Arg, Copy, Dockerfile, From, Instruction, Run
+from composer.model import platforms
 
 SCRATCH = "scratch"
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @attrs.frozen(kw_only=True)
@@ -52,15 +51,9 @@ class StagePlan:
     arguments: Mapping[str, str]
 
 
-def architecture() -> str:
-    """The host's architecture in OCI terms (``amd64``)."""
-    machine = os.uname().machine
-    return _ARCHITECTURES.get(machine, machine)
-
-
 def platform_arguments(target: str = "") -> dict[str, str]:
     """The automatic global arguments (Dockerfile reference, "Automatic platform ARGs")."""
-    name = architecture()
+    name = platforms.this_host().architecture
     arguments = {"TARGETSTAGE": target or "default"}
     for side in ("TARGET", "BUILD"):
         arguments |= {
@@ -148,8 +141,8 @@ def _opened(
     if not base:
         message = f"base name ({opening.base}) should not be blank"
         raise ValueError(message)
-    if platform and platform not in {f"linux/{architecture()}", "linux", architecture()}:
-        message = f"FROM --platform={platform} is unsupported: this host builds linux/{architecture()}"
+    if platform and not platforms.runs_here(platform):
+        message = f"FROM --platform={platform} is unsupported: this host builds {platforms.of_host()}"
         raise ValueError(message)
     parents = [stage.index for stage in earlier if stage.name and stage.name == base.lower()]
     return Stage(

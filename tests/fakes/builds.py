@@ -18,7 +18,7 @@ from composer.host.database import Database
 from composer.host.paths import Paths
 from composer.image.store import Store
 from composer.model.image import Image, ImageConfig
-from composer.model.protocols import BuildRequest, Interrupt, StepRequest
+from composer.model.protocols import BuildRequest, ImageSource, Interrupt, StepRequest
 
 
 class Signal:
@@ -147,6 +147,7 @@ class Workshop:
     runtime: WritingRuntime
     network: NoNetwork
     overlay: CopyingOverlay
+    source: ImageSource | None = None
     said: list[str] = attrs.field(factory=list)
 
     def write(self, files: Mapping[str, str | bytes]) -> None:
@@ -175,7 +176,13 @@ class Workshop:
         )
 
     def build_request(self, *, interrupt: Interrupt | None = None, **fields: object) -> Image:
-        builder = DockerfileBuilder(self.store, self.runtime, self.network, overlay=self.overlay)  # type: ignore[arg-type]
+        builder = DockerfileBuilder(
+            self.store,
+            self.runtime,
+            self.network,  # type: ignore[arg-type]
+            overlay=self.overlay,
+            source=self.source,
+        )
         request = BuildRequest(**fields)  # type: ignore[arg-type]
         self.said = []
         return builder.build(request, self.said.append, interrupt or Signal())

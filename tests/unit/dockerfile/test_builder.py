@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from pathlib import Path
 
 import pytest
 
 from composer import errors
 from composer.dockerfile.builder import DockerfileBuilder
-from composer.model.image import ImageConfig
+from composer.model.image import Image, ImageConfig
 from composer.model.protocols import BuildRequest
+from composer.model.pulling import PullPolicy
 from tests.fakes.builds import Signal, Workshop
 
 LONG = """\
@@ -333,3 +335,36 @@ def test_the_default_shell_form_uses_the_images_shell(shop: Workshop) -> None:
     assert shop.runtime.requests[0].argv == ("/bin/bash", "-ec", "a")
     assert shop.runtime.requests[0].working_dir == "/w"
     assert image.config.command == ("/bin/bash", "-ec", "b")
+
+
+class _Source:
+    """Fetches every image as a copy of ``base``; several at once must meet when there is a ``meeting``."""
+
+    def __init__(self, shop: Workshop, meeting: threading.Barrier | None = None) -> None:
+        self.shop = shop
+        self.meeting = meeting
+        self.asked: list[tuple[str, str]] = []
+
+    def ensure(self, name: str, policy: PullPolicy, **_: object) -> Image:
+        self.asked.append((name, policy.text))
+        if self.meeting is not None:
+            self.meeting.wait()
+        return self.shop.store.get("base")
+
+
+def test_missing_bases_are_fetched_side_by_side_and_once(shop: Workshop) -> None:
+    source = _Source(shop, threading.Barrier(2, timeout=20))
+    shop.source = source  # type: ignore[assignment]
+    shop.build(
+        "FROM one AS a\nFROM two AS b\nFROM base\n"
+        "COPY --from=a /etc/group /1\nCOPY --from=b /etc/group /2\nCOPY --from=one /etc/group /3\n"
+    )
+    assert sorted(source.asked) == [("one", "missing"), ("two", "missing")]
+    assert len(lines(shop, r"\[internal\] pull (one|two)")) == 2
+
+
+def test_pull_asks_for_what_is_there_too(shop: Workshop) -> None:
+    source = _Source(shop)
+    shop.source = source  # type: ignore[assignment]
+    shop.build("FROM base\n", pulls=True)
+    assert source.asked == [("base", "always")]
