@@ -2,8 +2,9 @@
 
 The archive is read once, as a stream, also from a pipe.  It is somebody else's: names only find
 things among its own entries, links lead to its own entries, sizes and numbers are bounded, blobs
-named by a digest are compared with it.  Every file becomes a blob; then the index or Docker's
-``manifest.json`` says which of them make images, and those are adopted as a pull's would be.
+named by a digest are compared with it.  A plain layer is unpacked as it passes and kept compressed;
+every other file becomes a blob.  Then the index or Docker's ``manifest.json`` says which of them make
+images, and those are adopted as a pull's would be.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import attrs
 
 from composer import errors
-from composer.image import adoption, collection, compression, tarstream
+from composer.image import adoption, collection, compression, shipment, tarstream, unpack
+from composer.image import config as configs
 from composer.image.saving import CONTAINERD_NAME, REF_NAME
 from composer.model import manifest, platforms, reference
 from composer.model.distribution import Descriptor, Platform, Pulled, Report
@@ -34,7 +36,7 @@ _DEEPEST_INDEX = 3
 _LARGEST_TEXT = manifest.LARGEST
 _CHUNK = 1 << 20
 _TEXTS = ("oci-layout", "index.json", "manifest.json", "repositories")
-_PLAIN = frozenset({manifest.OCI_LAYER, "application/vnd.docker.image.rootfs.diff.tar"})
+_BLOCK = 512
 
 
 @attrs.frozen(kw_only=True)
@@ -46,11 +48,36 @@ class Loaded:
 
 
 @attrs.frozen(kw_only=True)
+class _Unpacked:
+    """A plain layer that was unpacked as it passed: its diffID, its length, the archive that is kept."""
+
+    diff_id: str
+    size: int
+    kept: Descriptor
+
+
+@attrs.frozen(kw_only=True)
 class _Content:
-    """What the archive held: blobs by name, small texts by name."""
+    """What the archive held, by name: blobs, layers that are unpacked, small texts."""
 
     files: Mapping[str, Descriptor]
+    layers: Mapping[str, _Unpacked]
     texts: Mapping[str, bytes]
+
+    def layer(self, name: str, diff_id: str) -> Descriptor | None:
+        """The archive of a layer that was unpacked; ``None`` for one that is not.
+
+        Raises ``DigestMismatch`` when it is not the layer that the image's configuration promises.
+        """
+        found = self.layers.get(posixpath.normpath(name)) if isinstance(name, str) else None
+        if found is None:
+            return None
+        if found.diff_id != diff_id:
+            message = (
+                f"layer {name[:200]!r} unpacks to {found.diff_id}, not to {diff_id} as the image promises"
+            )
+            raise errors.DigestMismatch(message)
+        return found.kept
 
     def named(self, name: str) -> Descriptor:
         """The file of that name; raises ``ImageError``."""
@@ -62,11 +89,15 @@ class _Content:
 
     def blob(self, wanted: Descriptor) -> Descriptor:
         """The blob of a digest; raises ``ImageError`` also when its size is another."""
-        found = self.named(f"blobs/{wanted.digest.replace(':', '/')}")
+        found = self.named(_path_of(wanted.digest))
         if found.size != wanted.size:
             message = f"blob {wanted.digest} has {found.size} bytes, its descriptor says {wanted.size}"
             raise errors.ImageError(message)
         return wanted
+
+
+def _path_of(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/')}"
 
 
 def load(store: Store, stream: BinaryIO, report: Report) -> Sequence[Loaded]:
@@ -97,6 +128,7 @@ def load(store: Store, stream: BinaryIO, report: Report) -> Sequence[Loaded]:
 
 def _read(store: Store, stream: BinaryIO) -> _Content:
     files: dict[str, Descriptor] = {}
+    layers: dict[str, _Unpacked] = {}
     links: dict[str, str] = {}
     texts: dict[str, bytes] = {}
     with tarstream.opened(compression.decompressed(stream), most=_MOST_ENTRIES) as (archive, entries):
@@ -113,12 +145,69 @@ def _read(store: Store, stream: BinaryIO) -> _Content:
                 assert file is not None
                 if name in _TEXTS:
                     texts[name] = _text(name, member.size, file)
+                    continue
+                whole = _Peeked(file)
+                if whole.is_plain_archive:
+                    layers[name] = _unpack(store, name, member.size, whole)
                 else:
-                    files[name] = _take(store, name, member.size, file)
+                    files[name] = _take(store, name, member.size, whole)
     for name, target in links.items():
-        if target in files:  # Docker and Podman say so that two images share a layer
+        # Docker and Podman say so that two images share a layer.
+        if target in files:
             files.setdefault(name, files[target])
-    return _Content(files=files, texts=texts)
+        if target in layers:
+            layers.setdefault(name, layers[target])
+    return _Content(files=files, layers=layers, texts=texts)
+
+
+class _Peeked:
+    """A file of the archive whose first block was looked at."""
+
+    def __init__(self, file: Any) -> None:
+        self._head: bytes = file.read(_BLOCK)
+        self._file = file
+
+    @property
+    def is_plain_archive(self) -> bool:
+        """Whether it is a tar, by the magic of POSIX and GNU (both begin with ``ustar``)."""
+        return self._head[257:262] == b"ustar"
+
+    def read(self, size: int = -1, /) -> bytes:
+        data, self._head = self._head, b""
+        return data or bytes(self._file.read(_CHUNK if size < 0 else size))
+
+
+def _unpack(store: Store, name: str, size: int, file: _Peeked) -> _Unpacked:
+    """Unpack a plain layer as it passes; what its name says of its digest must be so."""
+    import zstandard
+
+    staged = store.staging("load")
+    tree, archive = staged / "tree", staged / "archive"
+    tree.mkdir(mode=0o755)
+    try:
+        with archive.open("wb") as sink, zstandard.ZstdCompressor(level=1).stream_writer(sink) as packer:
+            unpacked = unpack.unpack(file, tree, watch=packer.write)
+        digest = _digest_in(name)
+        if digest and digest != unpacked.diff_id:
+            message = f"blob {digest} arrived as {unpacked.diff_id}"
+            raise errors.DigestMismatch(message, hint="The archive is damaged.")
+        with store.layers.making(unpacked.diff_id) as is_ours:
+            if is_ours:
+                store.publish_layer(tree, unpacked.diff_id, size=unpacked.size, archive=unpacked.archive)
+        kept = store.blobs.take(archive, shipment.KEPT)
+    except OSError as error:
+        message = f"cannot unpack into {staged}: {error.strerror}"
+        raise errors.ImageError(message, hint="Is the disk full?") from error
+    finally:
+        store.discard(staged)
+    return _Unpacked(diff_id=unpacked.diff_id, size=size, kept=kept)
+
+
+def _digest_in(name: str) -> str:
+    """The digest that a name in an image layout is; "" for any other name."""
+    directory, _, digits = name.rpartition("/")
+    digest = f"sha256:{digits}"
+    return digest if directory == "blobs/sha256" and manifest.is_digest(digest) else ""
 
 
 def _text(name: str, size: int, file: Any) -> bytes:
@@ -128,11 +217,10 @@ def _text(name: str, size: int, file: Any) -> bytes:
     return bytes(file.read())
 
 
-def _take(store: Store, name: str, size: int, file: Any) -> Descriptor:
+def _take(store: Store, name: str, size: int, file: _Peeked) -> Descriptor:
     """A file as a blob: by the digest that its name gives, or by its content."""
-    directory, _, digits = name.rpartition("/")
-    digest = f"sha256:{digits}"
-    if directory != "blobs/sha256" or not manifest.is_digest(digest):
+    digest = _digest_in(name)
+    if not digest:
         return store.blobs.receive(file, media_type="")
     descriptor = Descriptor(media_type="", digest=digest, size=size)
     with store.blobs.writer(descriptor) as writer:
@@ -157,7 +245,11 @@ def _load_docker(store: Store, content: _Content, report: Report) -> list[Loaded
         if len(names) > manifest.MOST_LAYERS:
             message = f"the image has {len(names)} layers; {manifest.MOST_LAYERS} is the most"
             raise errors.ImageError(message)
-        layers = [_sniffed(store, content.named(name)) for name in names]
+        promised = _promised(store, config, len(names))
+        layers = [
+            content.layer(name, diff_id) or _sniffed(store, content.named(name))
+            for name, diff_id in zip(names, promised, strict=True)
+        ]
         tags = _references(entry.get("RepoTags") or ())
         image = _assembled(store, config, layers, report, tags)
         loaded.append(Loaded(image=image, tags=tags))
@@ -174,6 +266,15 @@ def _assembled(
             store.record_tag(db, tag, config.digest)
 
     return adoption.assemble(store, config, layers, report, record)
+
+
+def _promised(store: Store, config: Descriptor, count: int) -> tuple[str, ...]:
+    """The diffIDs that a configuration names; raises ``ImageError`` unless there are so many."""
+    promised = configs.from_json(store.blobs.read(config.digest, limit=configs.LARGEST)).layers
+    if len(promised) != count:
+        message = f"the image has {count} layers, its configuration {len(promised)}"
+        raise errors.ImageError(message)
+    return promised
 
 
 def _sniffed(store: Store, layer: Descriptor) -> Descriptor:
@@ -204,11 +305,16 @@ def _load_layout(store: Store, content: _Content, report: Report) -> list[Loaded
         described, parent = _resolved(store, content, child, _DEEPEST_INDEX)
         parsed = manifest.parse(_bytes(store, content, described), described.media_type)
         assert isinstance(parsed, Manifest)
-        layers = tuple(content.blob(layer) for layer in parsed.layers)
         config = content.blob(parsed.config)
-        if all(layer.media_type in _PLAIN for layer in layers):
-            image = _assembled(store, config, layers, report, tags)
+        if all(layer.media_type in shipment.PLAIN for layer in parsed.layers):
+            promised = _promised(store, config, len(parsed.layers))
+            plain = [
+                content.layer(_path_of(layer.digest), diff_id) or content.blob(layer)
+                for layer, diff_id in zip(parsed.layers, promised, strict=True)
+            ]
+            image = _assembled(store, config, plain, report, tags)
         else:
+            layers = tuple(content.blob(layer) for layer in parsed.layers)
             pulled = Pulled(manifest=described, config=config, layers=layers, index_digest=parent)
             image = store.adopt(pulled, tags, report, from_registry=False)
         loaded.append(Loaded(image=image, tags=tags))

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 
+PLAIN = frozenset({manifest.OCI_LAYER, "application/vnd.docker.image.rootfs.diff.tar"})
+KEPT = "application/vnd.composer.layer.kept+zstd"
+"""A layer that came as a plain archive, compressed to be kept: quick to make, and never sent to anybody."""
+
 
 def push_request(store: Store, image: Image, repository: str) -> PushRequest:
     """See ``Store.push_request``."""
@@ -66,7 +70,7 @@ def record_push(store: Store, request: PushRequest, tags: tuple[str, ...]) -> No
 def layer_blob(store: Store, diff_id: str) -> Descriptor:
     """The layer's compressed archive as a blob, made if there is none yet."""
     for known in archives_of(store, diff_id):
-        if known.media_type != manifest.OCI_LAYER:
+        if manifest.LAYER.fullmatch(known.media_type) and known.media_type not in PLAIN:
             return known
     staged = store.staging("pack")
     archive = staged / "layer.tar.gz"

@@ -53,8 +53,9 @@ class Limits:
 class _Hashing:
     """Counts and hashes the plain archive; refuses more than the limit."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, watch: Callable[[bytes], object] | None) -> None:
         self._limit = limit
+        self._watch = watch
         self._digest = hashlib.sha256()
         self.count = 0
 
@@ -63,6 +64,8 @@ class _Hashing:
         if self.count > self._limit:
             raise errors.HostileLayer(f"the layer unpacks to more than {self._limit} bytes")
         self._digest.update(data)
+        if self._watch is not None:
+            self._watch(data)
 
     @property
     def digest(self) -> str:
@@ -78,13 +81,19 @@ class Unpacked:
     archive: int
 
 
-def unpack(stream: Reader, target: Path, *, limits: Limits = Limits()) -> Unpacked:
-    """Write the archive below ``target`` (an empty directory).
+def unpack(
+    stream: Reader,
+    target: Path,
+    *,
+    limits: Limits = Limits(),
+    watch: Callable[[bytes], object] | None = None,
+) -> Unpacked:
+    """Write the archive below ``target`` (an empty directory); ``watch`` is given the plain archive, too.
 
     Raises ``HostileLayer`` or ``ImageError``; what was written by then is the caller's to delete.
     """
     root = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    hashing = _Hashing(limits.bytes)
+    hashing = _Hashing(limits.bytes, watch)
     writer = _Writer(root, limits)
     try:
         with compression.plain(stream, hashing.take) as source:
