@@ -124,7 +124,8 @@ class Usage:
 
 def measure(drivers: Drivers) -> Usage:
     """Look at everything once."""
-    containers = Inspector(drivers).every()
+    inspector = Inspector(drivers)
+    containers = inspector.every()
     images = drivers.images.list()
     layers = drivers.images.every_layer_size()
     users: dict[str, int] = {}
@@ -134,11 +135,7 @@ def measure(drivers: Drivers) -> Usage:
     for image in images:
         for layer in set(image.layers):
             owners[layer] = owners.get(layer, 0) + 1
-    links: dict[str, int] = {}
-    for container in containers:
-        for mount in container.document["Mounts"]:
-            if mount["Type"] == "volume":
-                links[mount["Name"]] = links.get(mount["Name"], 0) + 1
+    links = {name: len(found) for name, found in inspector.users_of_volumes().items()}
     return Usage(
         images=[
             ImageUse(

@@ -8,8 +8,10 @@ from __future__ import annotations
 import time
 
 from composer import errors
-from composer.cli import filters, hand, table
+from composer.cli import containerfilters, filters, hand, table
 from composer.cli.imageverbs import prune as images
+from composer.cli.networkverbs import rows as networkrows
+from composer.cli.volumeverbs import rows as volumerows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ composer system prune -a --volumes -f
 composer system prune --filter until=48h"""
 
 FILTERS = ("label", "until")
-_STOPPED = frozenset({"created", "exited", "dead"})
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -77,65 +78,43 @@ def _warning(options: argparse.Namespace) -> str:
 
 def _containers(session: Session, drivers: Drivers, wanted: Filters) -> tuple[list[str], int]:
     """Stopped containers, each removed by the supervisor of its stack."""
-    from composer.engine.inspection import Inspector, bytes_used
+    from composer.engine.inspection import Inspector
 
-    until = wanted.moment("until", time.time())
-    lines: list[str] = []
-    freed = 0
-    for container in Inspector(drivers).every():
-        document = container.document
-        record = drivers.records.container(document["Id"])
-        if (
-            record is None
-            or document["State"]["Status"] not in _STOPPED
-            or not wanted.accept_labels(record.spec.labels)
-            or (until is not None and record.created_at >= until)
-        ):
-            continue
-        size = bytes_used(drivers.paths.container_data(record.id) / "upper")
-        hand.ask(session, record, "container_remove", {"force": False, "volumes": False})
-        lines.append(record.id)
-        freed += size
-    return lines, freed
+    inspector = Inspector(drivers)
+    documents = [one.document for one in inspector.every()]
+    chosen = containerfilters.prunable(documents, wanted, time.time())
+    freed = sum(inspector.sizes(document)[0] for document in chosen)
+    for document in chosen:
+        hand.ask(session, hand.find(session, document["Id"]), "container_remove", {})
+    return [document["Id"] for document in chosen], freed
 
 
 def _networks(drivers: Drivers, wanted: Filters) -> list[str]:
-    """Networks of stacks that are down and have no container."""
-    if wanted.of("until"):
-        return []  # networks do not say when they were made: none is known to be old enough
-    removed = []
-    for row in drivers.database.rows(
-        "SELECT name, stack FROM networks WHERE name NOT IN (SELECT network FROM endpoints)"
-        " AND stack NOT IN (SELECT stack FROM containers) ORDER BY name"
-    ):
-        stack = drivers.records.stack(row["stack"])
-        state = drivers.network.observe(row["stack"]).get(row["name"])
-        is_idle = stack is None or not stack.is_up
-        if is_idle and state is not None and wanted.accept_labels(state.spec.labels):
-            drivers.network.remove(row["name"])
-            removed.append(row["name"])
-    return removed
+    """Networks without a container."""
+    from composer.engine import networks
+    from composer.model import moment
+
+    until = wanted.moment("until", time.time())
+    latest = "" if until is None else moment.rfc3339(until)
+    names = [one["Name"] for one in networkrows.prunable(networks.documents(drivers), wanted, latest)]
+    for name in names:
+        drivers.network.remove(name)
+    return names
 
 
 def _volumes(drivers: Drivers, wanted: Filters) -> tuple[list[str], int]:
-    """Anonymous volumes: their names derive from a container, so nothing finds them when it is gone."""
+    """Anonymous volumes without a container."""
     from composer.engine.inspection import Inspector, bytes_used
+    from composer.engine.volumes import ANONYMOUS
 
-    used = {
-        mount["Name"]
-        for container in Inspector(drivers).every()
-        for mount in container.document["Mounts"]
-        if mount["Type"] == "volume"
-    }
-    lines: list[str] = []
-    freed = 0
-    for name in sorted(drivers.records.volume_names() - used):
-        spec = drivers.records.volume(name)
-        if name.startswith("anonymous-") and spec is not None and wanted.accept_labels(spec.labels):
-            freed += bytes_used(drivers.volumes.path(name))
-            drivers.volumes.remove(name)
-            lines.append(name)
-    return lines, freed
+    inspector = Inspector(drivers)
+    users = inspector.users_of_volumes()
+    documents = volumerows.prunable(inspector.volumes(), wanted, users, anonymous=ANONYMOUS, everything=False)
+    names = [one["Name"] for one in documents]
+    freed = sum(bytes_used(drivers.volumes.path(name)) for name in names)
+    for name in names:
+        drivers.volumes.remove(name)
+    return names, freed
 
 
 def _cache(drivers: Drivers, wanted: Filters) -> tuple[list[str], int]:
