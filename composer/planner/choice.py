@@ -1,7 +1,4 @@
-"""Which containers a command means: those of services, or some by their ids.
-
-Services name the containers that ``up`` makes; one-offs are meant by id alone, as with Docker Compose.
-"""
+"""Which containers a command means: those that ``up`` makes for services; one-offs are nobody's."""
 
 from __future__ import annotations
 
@@ -19,15 +16,12 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class Choice:
-    """Services or ids; neither means everything but one-offs."""
+    """The services that were named; none means all."""
 
     services: tuple[str, ...] = ()
-    ids: tuple[str, ...] = ()
 
     def includes(self, container: ObservedContainer) -> bool:
         """Whether the container is meant."""
-        if self.ids:
-            return container.id in self.ids
         return not container.spec.one_off and (not self.services or container.spec.service in self.services)
 
     def of(self, observed: Observed) -> list[ObservedContainer]:
@@ -35,13 +29,9 @@ class Choice:
         return [container for container in observed.containers if self.includes(container)]
 
     def check(self, observed: Observed, known: Iterable[str]) -> None:
-        """Raise ``UsageError`` for a service that is neither ``known`` nor has a container, or an id gone."""
+        """Raise ``UsageError`` for a service that is neither ``known`` nor has a container."""
         there = {container.spec.service for container in observed.containers} | set(known)
         unknown = [service for service in self.services if service not in there]
         if unknown:
             message = f"no such service: {', '.join(unknown)}"
             raise errors.UsageError(message, hint=f"There are: {', '.join(sorted(there)) or 'none'}.")
-        gone = set(self.ids) - {container.id for container in observed.containers}
-        if gone:
-            message = f"no such container: {', '.join(sorted(identity[:12] for identity in gone))}"
-            raise errors.UsageError(message, hint="See `composer ps --all`.")

@@ -39,6 +39,7 @@ class OneOff:
     use_aliases: bool = False
     cap_add: tuple[str, ...] = ()
     cap_drop: tuple[str, ...] = ()
+    auto_remove: bool = False
 
 
 def spec_of(stack: Stack, service: str, images: Mapping[str, str], wanted: OneOff) -> ContainerSpec:
@@ -68,6 +69,7 @@ def spec_of(stack: Stack, service: str, images: Mapping[str, str], wanted: OneOf
         labels=dict(sorted({**spec.labels, **wanted.labels, names.LABEL_ONE_OFF: "True"}.items())),
         cap_add=(*spec.cap_add, *wanted.cap_add),
         cap_drop=(*spec.cap_drop, *wanted.cap_drop),
+        auto_remove=wanted.auto_remove,
         tty=wanted.tty,
         stdin_open=wanted.stdin_open,
         stdin_once=wanted.stdin_open,

@@ -143,6 +143,7 @@ def one_off(arguments: Arguments, name: str) -> OneOff:
         use_aliases=bool(arguments.get("use_aliases")),
         cap_add=texts(arguments, "cap_add"),
         cap_drop=texts(arguments, "cap_drop"),
+        auto_remove=bool(arguments.get("remove")),
     )
 
 
@@ -189,8 +190,8 @@ def _mount(text: str, directory: str) -> ContainerMount:
 
 
 def choice_of(arguments: Arguments) -> Choice:
-    """Which containers are meant: ``services`` or ``ids``."""
-    return Choice(services=texts(arguments, "services"), ids=texts(arguments, "ids"))
+    """Which containers are meant."""
+    return Choice(services=texts(arguments, "services"))
 
 
 def texts(arguments: Mapping[str, object], name: str) -> tuple[str, ...]:

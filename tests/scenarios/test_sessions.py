@@ -422,6 +422,11 @@ def test_run_publishes_what_it_is_told(stack: Stack) -> None:
     assert row["Labels"]["com.docker.compose.oneoff"] == "True"  # type: ignore[index]
 
 
+def test_a_detached_container_removes_itself(stack: Stack) -> None:
+    name = stack.ok("run", "-d", "-q", "--rm", "web", "sleep", "0.3").strip().removeprefix(f"{stack.name}-")
+    eventually(lambda: name not in stack.rows())
+
+
 def test_a_program_that_is_not_there(stack: Stack) -> None:
     done = stack.call("run", "--rm", "-T", "web", "nosuch")
     assert done.returncode == 127

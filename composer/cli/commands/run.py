@@ -98,7 +98,8 @@ def request_of(session: Session, options: argparse.Namespace, *, tty: bool) -> J
         "tty": tty,
         "stdin": options.interactive and not options.detach,
         "name": options.name,
-        "remove": options.rm,
+        # Attached, we remove it ourselves, once its exit code is known.
+        "remove": options.rm and options.detach,
         "build": options.build,
         "pull": options.pull,
     }

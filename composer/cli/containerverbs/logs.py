@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import select
 import sys
-import time
 
 from composer import errors
-from composer.cli import hand, terminal
+from composer.cli import arguments, hand, terminal
 from composer.cli.commands import logs as of_stacks
-from composer.model import moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,17 +23,13 @@ if TYPE_CHECKING:
 EXAMPLES = """composer container logs -f --tail 20 web
 composer container logs --since 10m -t web"""
 
-POLL = 0.05
-"""Seconds between looks at a log that did not grow (a look is one fstat(2))."""
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of ``container logs``."""
     add = parser.add_argument
     add("-f", "--follow", action="store_true", help="go on until the container ends")
     add("-n", "--tail", default="all", metavar="LINES", help="only the last lines")
-    add("--since", default="", metavar="TIME", help="only what was written since: 10m, or a date")
-    add("--until", default="", metavar="TIME", help="only what was written before")
+    arguments.add_period(parser)
     add("-t", "--timestamps", action="store_true", help="show when each line was written")
     add("--details", action="store_true", help="extra attributes: composer's logs have none")
     add("container", metavar="CONTAINER", help="name, id or beginning of an id")
@@ -44,45 +41,49 @@ def execute(session: Session, options: argparse.Namespace) -> int:
     def show(word: str) -> None:
         record = hand.find(session, word)
         _refuse_unkept(record)
-        now = time.time()
+        since, until = arguments.period(options)
         reader = Reader(
-            tail=of_stacks.lines_of(options.tail),
-            since=_moment("--since", options.since, now, 0.0),
-            until=_moment("--until", options.until, now, float("inf")),
-            has_time=options.timestamps,
+            tail=of_stacks.lines_of(options.tail), since=since, until=until, has_time=options.timestamps
         )
         reader.open(session, record)
         reader.drain()
-        while options.follow and not reader.is_over:
-            is_running = _is_running(session, record)
-            reader.drain()
-            if not is_running:
-                break
-            time.sleep(POLL)
+        if options.follow:
+            _follow(session, record, reader)
 
     return hand.each(session, [options.container], show)
 
 
-def _moment(flag: str, text: str, now: float, default: float) -> float:
-    if not text:
-        return default
-    try:
-        return moment.parse(text, now)
-    except ValueError as error:
-        message = f"{flag}: {text!r} is no point in time"
-        raise errors.UsageError(message, hint="Write 10m, 2026-01-31T12:00:00, or Unix seconds.") from error
+def _follow(session: Session, record: ContainerRecord, reader: Reader) -> None:
+    """Until the container ends; sleeps until its log grows (inotify) or its first process is gone (pidfd)."""
+    from composer.host import inotify
+    from composer.runtime.driver import OciRuntime
+
+    runtime = OciRuntime(session.paths)
+    with contextlib.ExitStack() as stack:
+        bell = inotify.Inotify()
+        stack.callback(bell.close)
+        bell.watch(
+            session.paths.container_data(record.id), inotify.MODIFIED | inotify.CREATED | inotify.MOVED_TO
+        )
+        ended = runtime.descriptor_of(record.id)
+        if ended is not None:
+            stack.callback(os.close, ended)
+        while ended is not None and not reader.is_over:
+            reader.drain()
+            ready, _, _ = select.select([bell.descriptor, ended], [], [])
+            while bell.read():
+                pass
+            if ended in ready:
+                # The monitor writes what is left, then the exit code.
+                runtime.await_exit_code(record.id, seconds=2.0)
+                break
+        reader.drain()
 
 
 def _refuse_unkept(record: ContainerRecord) -> None:
     if record.spec.logging is not None and record.spec.logging.driver == "none":
         message = f"the logs of {record.spec.name} are not kept: its logging driver is none"
         raise errors.OperationFailed(message)
-
-
-def _is_running(session: Session, record: ContainerRecord) -> bool:
-    from composer.runtime.driver import OciRuntime
-
-    return OciRuntime(session.paths).state(record.id).is_running
 
 
 class Reader:
