@@ -68,7 +68,8 @@ class LinuxNetwork:
         self._held: dict[str, list[_Held]] = {}
         self._builds = 0
         self._inspector = firewall.Inspector()
-        self._fence: fence.Fence | None = None
+        self._fence = fence.Fence()
+        self._guarded: set[str] = set()
         self.zone_version = 0
         """Grows with each change of this process to what ``zone`` answers."""
 
@@ -579,15 +580,14 @@ class LinuxNetwork:
             self._served[stack] = last_asked
 
     def stand_guard(self, stack: str) -> None:
-        """From now on guard the stack's networks also while its rules are flushed; for a supervisor."""
-        if self._fence is None:
-            self._fence = fence.Fence()
+        """From now on guard the stack's networks also while its rules are flushed; for its supervisor."""
+        self._guarded.add(stack)
         with self._rules_turn, netlink.Netlink() as kernel:
             self._fence.put(self._ruleset(stack, kernel.links()))
 
     def _load(self, stack: str, rules: ruleset.Ruleset, *, is_doubted: bool) -> None:
         self._load_table(stack, rules, is_doubted=is_doubted)
-        if self._fence is not None:
+        if stack in self._guarded:  # another stack's fence is its own supervisor's
             self._fence.put(rules)
 
     def _load_table(self, stack: str, rules: ruleset.Ruleset, *, is_doubted: bool) -> None:

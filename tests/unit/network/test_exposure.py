@@ -13,6 +13,7 @@ from composer.model.container import NetworkMembership
 from composer.model.protocols import NetworkState
 from composer.model.stack import PublishedPort
 from composer.network import fence
+from composer.network.driver import LinuxNetwork
 from tests.unit.network.conftest import (
     OUTSIDE,
     OUTSIDE6,
@@ -210,6 +211,18 @@ def test_the_fence_goes_with_the_networks_and_with_its_owner(machine: Machine) -
     machine.run(lambda: machine.driver.remove(network.spec.name))
     assert machine.tool("nft", "list", "ruleset") == ""
     machine.create()
-    assert machine.driver._fence is not None
     machine.driver._fence.close()
     assert fence.PREFIX not in machine.tool("nft", "list", "tables")
+
+
+def test_another_stacks_network_is_repaired_but_not_fenced(machine: Machine) -> None:
+    """Two supervisors that both want the table would be in each other's way."""
+    theirs = machine.create(stack="theirs")
+    machine.run(lambda: machine.driver.stand_guard(machine.stack))
+    machine.tool("nft", "flush", "ruleset")
+    machine.create(stack="theirs")
+    assert machine.damage(theirs) == ""
+    owner = LinuxNetwork(machine.paths, machine.database)
+    machine.run(lambda: owner.stand_guard("theirs"))
+    assert machine.tool("nft", "list", "tables").count(fence.PREFIX) == 1
+    owner._fence.close()
