@@ -13,7 +13,7 @@ PROGRAM = Path(sys.executable).with_name("composer")
 class Composer(Engine):
     """composer with its state below ``root`` and ``run``; ``registry`` is spoken to without TLS."""
 
-    def __init__(self, root: Path, run: Path, registry: str = "") -> None:
+    def __init__(self, root: Path, run: Path, registry: str = "", umask: int = -1) -> None:
         self.registry = registry
         settings = root / "registries.conf"
         settings.write_text(f'[[registry]]\nlocation = "{registry}"\ninsecure = true\n' if registry else "")
@@ -27,6 +27,7 @@ class Composer(Engine):
                 "CONTAINERS_REGISTRIES_CONF": str(settings),
                 "REGISTRY": registry,
             },
+            umask,
         )
 
     def run(self, directory: Path, *arguments: str) -> str:

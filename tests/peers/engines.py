@@ -21,11 +21,12 @@ _ENDS_WITHIN = 60.0
 
 
 class Engine:
-    """One program with commands; ``prefix`` and ``environment`` make them find their store."""
+    """One program with commands; ``command`` and ``environment`` make them find their store."""
 
-    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str], umask: int = -1) -> None:
         self.command = command
         self.environment = environment
+        self.umask = umask
 
     def call(
         self, *arguments: str, stdin: bytes = b"", timeout: float = 120, **environment: str
@@ -37,6 +38,7 @@ class Engine:
             env={**self.environment, **environment},
             capture_output=True,
             timeout=timeout,
+            umask=self.umask,
             check=False,
         )
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Protocol
 
 from tests.differential.builds import picture
 from tests.differential.builds.cases import Case
 from tests.differential.builds.picture import Picture
+from tests.peers.composer import Composer
 from tests.peers.engines import Docker, Podman
 
-COMPOSER = Path(sys.executable).with_name("composer")
 BASE = "busybox"
 
 
@@ -32,31 +29,18 @@ class Contender(Protocol):
         """What an image is."""
 
 
-class Composer:
-    """The program under test, in a store of its own."""
+class ComposerBuild:
+    """``composer build`` of a stack of one service.
 
-    def __init__(self, data: Path, run: Path) -> None:
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("COMPOSE")},
-            "COMPOSER_DATA": str(data),
-            "COMPOSER_RUN": str(run),
-        }
+    With a supervisor's umask, which builds for ``up``: no image depends on it.
+    """
 
-    def call(self, *arguments: str, directory: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
-        return subprocess.run(
-            [str(COMPOSER), *arguments],
-            cwd=directory,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            umask=0o077,  # a supervisor's, which builds for `up`: an image does not depend on it
-            check=False,
-        )
+    def __init__(self, root: Path, run: Path) -> None:
+        self._composer = Composer(root, run, umask=0o077)
+        self._composer.ok("image", "bootstrap", "--busybox", BASE)
 
     def build(self, case: Case, context: Path, name: str, file: str = "Dockerfile") -> None:
-        """``composer build`` of a stack of one service."""
+        """Build and tag."""
         build = {"context": str(context), "dockerfile": file, "args": dict(case.args)}
         if case.target and file == "Dockerfile":
             build["target"] = case.target
@@ -64,20 +48,13 @@ class Composer:
         stack.mkdir(exist_ok=True)
         document = {"name": "differential", "services": {"built": {"image": name, "build": build}}}
         (stack / "compose.yaml").write_text(json.dumps(document))
-        done = self.call("build", directory=stack)
+        done = self._composer.call("--project-directory", str(stack), "build")
         if done.returncode:
-            raise Refused(done.stderr)
+            raise Refused(done.stderr.decode())
 
     def save(self, name: str) -> bytes:
         """An image as an archive that the others load."""
-        done = subprocess.run(
-            [str(COMPOSER), "image", "save", name],
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            timeout=300,
-            check=True,
-        )
-        return done.stdout
+        return self._composer.ok("image", "save", name)
 
     def picture(self, name: str) -> Picture:
         """What an image is."""

@@ -17,37 +17,41 @@ import pytest
 
 from tests.differential.builds import cases
 from tests.differential.builds.cases import Case
-from tests.differential.builds.contenders import BASE, BuildahBud, Composer, Contender, DockerBuild, Refused
+from tests.differential.builds.contenders import (
+    BASE,
+    BuildahBud,
+    ComposerBuild,
+    Contender,
+    DockerBuild,
+    Refused,
+)
 from tests.differential.builds.picture import Picture
 
 PAGE = Path(__file__).parents[3] / "docs" / "compatibility.md"
 
 
 @pytest.fixture(scope="module")
-def composer() -> Iterator[Composer]:
+def composer() -> Iterator[ComposerBuild]:
     """composer with the base image of every case."""
     data = Path(tempfile.mkdtemp(prefix="composer-differential-", dir="/var/tmp"))
     run = Path(tempfile.mkdtemp(prefix="composer-differential-", dir="/dev/shm"))
-    made = Composer(data, run)
-    done = made.call("image", "bootstrap", "--busybox", BASE)
-    assert done.returncode == 0, done.stderr
-    yield made
+    yield ComposerBuild(data, run)
     shutil.rmtree(data)
     shutil.rmtree(run)
 
 
 @pytest.fixture(scope="module")
-def base(composer: Composer) -> Picture:
+def base(composer: ComposerBuild) -> Picture:
     return composer.picture(BASE)
 
 
 @pytest.fixture(scope="module")
-def docker_build(composer: Composer, request: pytest.FixtureRequest) -> Contender:
+def docker_build(composer: ComposerBuild, request: pytest.FixtureRequest) -> Contender:
     return DockerBuild(request.getfixturevalue("docker"), composer.save(BASE))
 
 
 @pytest.fixture(scope="module")
-def buildah_bud(composer: Composer, request: pytest.FixtureRequest) -> Contender:
+def buildah_bud(composer: ComposerBuild, request: pytest.FixtureRequest) -> Contender:
     return BuildahBud(
         request.getfixturevalue("buildah"), request.getfixturevalue("podman"), composer.save(BASE)
     )
@@ -92,7 +96,7 @@ def _parameters(*, with_peer: bool) -> list[object]:
 @pytest.mark.slow
 @pytest.mark.parametrize("case", _parameters(with_peer=True), ids=lambda case: case.name)
 def test_the_same_image(
-    case: Case, composer: Composer, base: Picture, tmp_path: Path, request: pytest.FixtureRequest
+    case: Case, composer: ComposerBuild, base: Picture, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     peer: Contender = request.getfixturevalue(PEERS[case.peer])
     ours = outcome(composer, case, tmp_path / "ours", base)
@@ -110,7 +114,7 @@ def test_the_same_image(
 @pytest.mark.root
 @pytest.mark.slow
 @pytest.mark.parametrize("case", _parameters(with_peer=False), ids=lambda case: case.name)
-def test_as_written_down(case: Case, composer: Composer, base: Picture, tmp_path: Path) -> None:
+def test_as_written_down(case: Case, composer: ComposerBuild, base: Picture, tmp_path: Path) -> None:
     ours = outcome(composer, case, tmp_path / "ours", base)
     assert not isinstance(ours, Refused), f"composer refuses it: {ours}"
     assert compared(case, ours, dict(case.expected)) == {}
