@@ -175,7 +175,7 @@ TEMPLATES = [
     "{{.Config.Tty}} {{.Config.OpenStdin}} {{.Config.StopSignal}} {{.Config.StopTimeout}}",
     "{{json .Config.ExposedPorts}} {{json .Config.Healthcheck}}",
     "{{json .HostConfig.RestartPolicy}} {{.HostConfig.AutoRemove}} {{.HostConfig.Privileged}} {{.HostConfig.ReadonlyRootfs}}",
-    "{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}} {{.HostConfig.ShmSize}}",
+    "{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}} {{.HostConfig.NanoCpus}} {{json .HostConfig.PidsLimit}} {{.HostConfig.ShmSize}}",
     "{{json .HostConfig.Dns}} {{json .HostConfig.ExtraHosts}} {{.HostConfig.Ulimits}}",
     "{{len .HostConfig.Tmpfs}} {{.HostConfig.OomScoreAdj}} {{.HostConfig.Init}} {{json .HostConfig.PortBindings}}",
     "{{json .HostConfig.CapDrop}} {{json .HostConfig.CapAdd}} {{.HostConfig.UTSMode}} {{.HostConfig.PidMode}}",
