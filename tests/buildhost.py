@@ -98,10 +98,12 @@ def opened() -> Iterator[Host]:
     data = Path(tempfile.mkdtemp(prefix="composer-build-", dir="/var/tmp"))  # overlayfs needs a real disk
     run = Path(tempfile.mkdtemp(prefix="composer-build-", dir="/dev/shm"))
     host = Host(data, run)
-    yield host
-    assert host.mounts() == []
-    shutil.rmtree(data)
-    shutil.rmtree(run)
+    try:
+        yield host
+        assert host.mounts() == []
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+        shutil.rmtree(run, ignore_errors=True)
 
 
 def said(result: Mapping[str, Any], step: str) -> list[str]:
