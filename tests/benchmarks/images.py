@@ -258,7 +258,9 @@ def measure(stack: ExitStack, work: Path, run: Path, rounds: int) -> str:
         one_round(contenders, name, archive, contexts, samples)
         print(f"round {number + 1}/{rounds}", file=sys.stderr, flush=True)
     medians = {key: statistics.median(values) for key, values in samples.items()}
-    return table_of(medians, [one.name for one in contenders], rounds)
+    table = table_of(medians, [one.name for one in contenders], rounds)
+    print(table, flush=True)  # before everything is taken down, which takes a while
+    return table
 
 
 def main() -> int:
@@ -275,7 +277,6 @@ def main() -> int:
     finally:
         shutil.rmtree(work, ignore_errors=True)
         shutil.rmtree(run, ignore_errors=True)
-    print(table)
     if not options.print:
         publish(table)
     return 0
