@@ -158,6 +158,11 @@ def store() -> Iterator[Store]:
     try:
         yield made
     finally:
+        by_hand = made.call(
+            "container", "ls", "-aq", "-f", "label!=com.docker.compose.project"
+        ).stdout.split()
+        if by_hand:
+            made.call("container", "rm", "-f", "-v", *by_hand)
         for stack in made.stacks:
             stack.call("down", "-v", "--remove-orphans")
         left = []
