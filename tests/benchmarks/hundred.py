@@ -7,6 +7,7 @@ markers; ``tests/scenarios/test_hundred.py`` runs the same once and looks at wha
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -22,7 +23,9 @@ from pathlib import Path
 import attrs
 
 from composer.host import netns
-from composer.network import dnswire
+from composer.host.paths import Paths
+from composer.model import names
+from composer.network import dnswire, fence
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "docs" / "performance.md"
@@ -62,12 +65,12 @@ def run(containers: int) -> Figures:
         "COMPOSER_RUN": str(memory),
     }
     stack = f"hundred{os.getpid()}"
-    names = [f"s{number:03}" for number in range(containers)]
-    services = "".join(
-        f"  {name}: {{image: busybox, command: sleep 100000, stop_signal: SIGKILL}}\n" for name in names
+    services = [f"s{number:03}" for number in range(containers)]
+    text = "".join(
+        f"  {name}: {{image: busybox, command: sleep 100000, stop_signal: SIGKILL}}\n" for name in services
     )
     (root / "compose.yaml").write_text(
-        f"name: {stack}\nservices:\n{services}networks: {{default: {{enable_ipv6: true}}}}\n"
+        f"name: {stack}\nservices:\n{text}networks: {{default: {{enable_ipv6: true}}}}\n"
     )
 
     def composer(*arguments: str) -> tuple[float, str]:
@@ -86,14 +89,17 @@ def run(containers: int) -> Figures:
 
     try:
         composer("image", "bootstrap", "--busybox", "busybox")
-        before, load = _things(str(memory)), os.getloadavg()[0]
+        load = os.getloadavg()[0]
         up, _ = composer("up", "-d")
-        pids = composer("ps", "--format", "json")[1]
-        first = _pid_of(pids, f"{stack}-s000-1")
-        every = [*names, *(f"{stack}-{name}-1" for name in names)]
+        rows = _rows_in(composer("ps", "--no-trunc", "--format", "json")[1])
+        first = next(int(row["Pid"]) for row in rows if row["Name"] == f"{stack}-s000-1")
+        derived = _derived(root / "data", memory, stack, [str(row["ID"]) for row in rows])
+        present = _things(str(memory), derived)
+        assert len([thing for thing in present if thing.startswith("link")]) == containers + 1
+        every = [*services, *(f"{stack}-{name}-1" for name in services)]
         answers, times = _ask(first, every)
         down, _ = composer("down", "-t", "0")
-        left = _settled(before, str(memory))
+        left = _settled(str(memory), derived)
     finally:
         subprocess.run(
             [str(Path(sys.executable).with_name("composer")), "down", "-t", "0"],
@@ -117,16 +123,13 @@ def run(containers: int) -> Figures:
     )
 
 
-def _pid_of(listed: str, name: str) -> int:
-    import json
-
-    rows = (
-        json.loads(listed) if listed.startswith("[") else [json.loads(line) for line in listed.splitlines()]
-    )
-    return next(int(row["Pid"]) for row in rows if row["Name"] == name)
+def _rows_in(listed: str) -> list[dict[str, object]]:
+    if listed.startswith("["):
+        return json.loads(listed)
+    return [json.loads(line) for line in listed.splitlines()]
 
 
-def _ask(pid: int, names: list[str]) -> tuple[int, list[float]]:
+def _ask(pid: int, asked: list[str]) -> tuple[int, list[float]]:
     """How many names were answered with one address of each kind, and how long each answer took."""
     descriptor = netns.open_of(pid)
 
@@ -140,7 +143,7 @@ def _ask(pid: int, names: list[str]) -> tuple[int, list[float]]:
     os.close(descriptor)
     answered, times = 0, []
     with asker:
-        for number, name in enumerate(names):
+        for number, name in enumerate(asked):
             for kind, size in KINDS.items():
                 header = struct.pack("!HHHHHH", number, 0x0100, 1, 0, 0, 0)
                 question = header + dnswire.pack_name(name) + struct.pack("!HH", kind, dnswire.CLASS_IN)
@@ -153,11 +156,21 @@ def _ask(pid: int, names: list[str]) -> tuple[int, list[float]]:
     return answered, times
 
 
-def _things(marker: str) -> set[str]:
-    """Links, tables of rules, and what names the store among mounts and processes."""
-    found = {f"link {name}" for _, name in socket.if_nameindex() if name.startswith(("cpb", "cpv"))}
+def _derived(data: Path, memory: Path, stack: str, identities: list[str]) -> frozenset[str]:
+    """What the kernel's objects of this store are called: others may come and go meanwhile."""
+    key = Paths(data, memory).key
+    network = names.resource_name(stack, names.DEFAULT_NETWORK)
+    table = names.table_name(stack, key)
+    veths = {f"link {names.veth_name(identity, network, key)}" for identity in identities}
+    tables = {f"table inet {table}", f"table inet {fence.name_of(table)}"}
+    return frozenset({f"link {names.bridge_name(network, key)}", *veths, *tables})
+
+
+def _things(marker: str, derived: frozenset[str]) -> set[str]:
+    """Links and tables of the store, and what names it among mounts and processes."""
+    found = {f"link {name}" for _, name in socket.if_nameindex()}
     tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
-    found |= {line for line in tables.splitlines() if "composer_" in line}
+    found = (found | set(tables.splitlines())) & derived
     mounts = Path("/proc/self/mounts").read_text().splitlines()
     found |= {f"mount {line}" for line in mounts if marker in line}
     for entry in Path("/proc").glob("[0-9]*"):
@@ -170,10 +183,10 @@ def _things(marker: str) -> set[str]:
     return found
 
 
-def _settled(before: set[str], marker: str) -> tuple[str, ...]:
+def _settled(marker: str, derived: frozenset[str]) -> tuple[str, ...]:
     """What is left once the supervisor has ended and the kernel collected the namespaces (5 s at most)."""
     deadline = time.monotonic() + 5
-    while (left := _things(marker) - before) and time.monotonic() < deadline:
+    while (left := _things(marker, derived)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return tuple(sorted(left))
 
