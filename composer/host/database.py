@@ -172,7 +172,10 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, exclusive against other writers; nests (the outermost commits)."""
+        """All or nothing, exclusive against other writers; nests (the outermost commits).
+
+        Raises ``ConflictError`` when others write for too long, ``RuntimeFailure`` for a full disk.
+        """
         with self._lock:
             if self._depth:
                 yield self._connection
@@ -181,11 +184,14 @@ class Database:
             self._depth += 1
             try:
                 yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            else:
                 self._connection.execute("COMMIT")
+            except BaseException as error:
+                if self._connection.in_transaction:  # SQLite itself gives up some that hit a full disk
+                    self._connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError):
+                    message = f"cannot write {self._path}: {error}"
+                    raise errors.RuntimeFailure(message, hint="Is the disk full?") from error
+                raise
             finally:
                 self._depth -= 1
 

@@ -20,7 +20,7 @@ _PREFIX = ".new-"
 
 def write(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Publish a file durably; raises ``RuntimeFailure`` naming the path (disk full, read-only)."""
-    temporary = path.with_name(f"{_PREFIX}{os.getpid()}-{path.name}")
+    temporary = _temporary(path)
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
         with os.fdopen(descriptor, "wb") as file:
@@ -67,7 +67,7 @@ def make_directory(path: Path, mode: int) -> None:
     if path.is_dir():
         return
     make_directory(path.parent, mode)
-    staged = path.with_name(f"{_PREFIX}{os.getpid()}-{threading.get_ident()}-{path.name}")
+    staged = _temporary(path)
     staged.mkdir()
     try:
         staged.chmod(mode)
@@ -93,6 +93,11 @@ def sweep(directory: Path) -> None:
         pid = entry.name.removeprefix(_PREFIX).partition("-")[0]
         if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
             entry.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    """A name beside ``path`` that no other process and no other thread of this one uses."""
+    return path.with_name(f"{_PREFIX}{os.getpid()}-{threading.get_ident()}-{path.name}")
 
 
 def _sync_filesystem(descriptor: int) -> None:

@@ -50,11 +50,11 @@ def collect(store: Store, *, keeps_cache: bool = True) -> Collected:
         with store.database.transaction() as db:
             if not keeps_cache:
                 db.execute("DELETE FROM build_cache")
-            layers = [
-                layer for layer in store.layers.diff_ids() if layer not in layers_in_use(db, cache=True)
-            ]
+            used = layers_in_use(db, cache=True)
+            layers = [layer for layer in store.layers.diff_ids() if layer not in used]
             forget_layers(db, layers)
-            blobs = [blob for blob in store.blobs.digests() if blob not in blobs_in_use(db)]
+            needed = blobs_in_use(db)
+            blobs = [blob for blob in store.blobs.digests() if blob not in needed]
             sizes = _sizes(db, layers)
             db.executemany("DELETE FROM layers WHERE diff_id = ?", [(layer,) for layer in layers])
         return _delete(store, layers, blobs, freed + sum(sizes.values()))

@@ -27,7 +27,7 @@ from composer.model import manifest
 
 _counter = itertools.count(1)
 _PATIENCE = 1800.0
-"""Seconds that a process waits for another one that unpacks the same layer."""
+"""Seconds that a process waits for another one that unpacks the same layer, or that deletes much."""
 
 
 class Layers:
@@ -48,7 +48,7 @@ class Layers:
         What killed holders left half made goes first.
         """
         self.sweep()
-        with filelock.hold(self._root / "lease", shared=True):
+        with filelock.hold(self._root / "lease", shared=True, seconds=_PATIENCE):
             yield
 
     def if_unleased(self) -> contextlib.AbstractContextManager[bool]:

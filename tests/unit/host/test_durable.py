@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,15 @@ def test_a_file_in_the_way_is_an_error_and_leaves_nothing(tmp_path: Path) -> Non
     with pytest.raises(OSError, match="Not a directory"):
         durable.make_directory(tmp_path / "a", 0o755)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_threads_that_write_one_file_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    """Two pulls of one process end with the same manifest: this failed for three of four threads."""
+    content = os.urandom(4096)
+    with ThreadPoolExecutor(4) as threads:
+        for number in range(40):
+            path = tmp_path / str(number)
+            written = [threads.submit(durable.write, path, content) for _ in range(4)]
+            assert [one.result() for one in written] == [None] * 4
+            assert path.read_bytes() == content
+    assert len(list(tmp_path.iterdir())) == 40

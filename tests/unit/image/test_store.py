@@ -108,6 +108,12 @@ def test_a_tag_moves_and_removal_keeps_what_is_used(store: Store) -> None:
     ]
 
 
+def test_an_image_that_is_gone_gets_no_name(store: Store) -> None:
+    with pytest.raises(errors.ImageNotFound):
+        store.tag("late", "sha256:" + "0" * 64)
+    assert store.find("late") is None
+
+
 def test_staging_of_dead_processes_is_swept(store: Store, tmp_path: Path) -> None:
     me = process.identity_of(os.getpid())
     assert me is not None
