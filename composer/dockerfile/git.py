@@ -2,8 +2,9 @@
 
 An address is ``URL[#REF[:DIRECTORY]]``.  Git gets none of the user's configuration, no hooks, no
 prompt and none of the transports that run programs (``ext::``) or read this host (``file://``); of
-submodules only those with an allowed transport are fetched.  A token travels in git's environment,
-never in its arguments (environ(7) of a process is its owner's alone).
+submodules only those with an allowed transport are fetched.  A token, and what an address of HTTP has
+before its ``@``, travel in git's environment, never in its arguments (environ(7) of a process is its
+owner's alone) nor in the ``.git/config`` that ``--keep-git-dir`` leaves in an image.
 
 Source: BuildKit's address grammar (``gitutil``), git(1), git-config(1).
 """
@@ -16,7 +17,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import attrs
 
@@ -49,6 +50,19 @@ class Address:
     url: str
     ref: str = ""
     directory: str = ""
+
+    @property
+    def is_http(self) -> bool:
+        """Whether git asks for it over HTTP, plain or not."""
+        return self.url.startswith(("http://", "https://"))
+
+    @property
+    def public_url(self) -> str:
+        """The URL without the name and password that one of HTTP may hold: for git, and for people."""
+        if not self.is_http:
+            return self.url
+        scheme, site, *rest = urlsplit(self.url)
+        return urlunsplit((scheme, site.rpartition("@")[2], *rest))
 
 
 def parse(text: str) -> Address | None:
@@ -87,14 +101,14 @@ class Git:
             if not address.ref
             else (address.ref, f"refs/heads/{address.ref}", f"refs/tags/{address.ref}^{{}}")
         )
-        output = self._git(address, None, "ls-remote", "--", address.url, *names)
+        output = self._git(address, None, "ls-remote", "--", address.public_url, *names)
         lines = (line.partition("\t") for line in output.splitlines())
         found = {name: commit for commit, _, name in lines}
         wanted = [f"refs/heads/{address.ref}", f"refs/tags/{address.ref}^{{}}", f"refs/tags/{address.ref}"]
         for name in (*wanted, *found) if address.ref else ("HEAD",):
             if name in found:
                 return found[name]
-        message = f"{address.url}: the repository has no {address.ref or 'HEAD'}"
+        message = f"{address.public_url}: the repository has no {address.ref or 'HEAD'}"
         raise errors.BuildError(message)
 
     def checkout(self, address: Address, commit: str, directory: Path, *, keeps_git_directory: bool) -> Path:
@@ -103,7 +117,7 @@ class Git:
         Raises ``BuildError``: it cannot be fetched, or there is no such directory.
         """
         self._git(address, directory, "init", "-q")
-        self._git(address, directory, "remote", "add", "origin", address.url)
+        self._git(address, directory, "remote", "add", "origin", address.public_url)
         try:
             self._git(address, directory, "fetch", "-q", "--depth=1", "--no-tags", "origin", commit)
         except errors.BuildError:
@@ -127,7 +141,7 @@ class Git:
         )
         if done.exit_code != 0:
             reason = _public(done.said) or f"git ended with {done.exit_code}"
-            message = f"cannot fetch {_public(address.url)}: {reason}"
+            message = f"cannot fetch {address.public_url}: {reason}"
             hint = "A private repository needs --ssh default, or --secret id=GIT_AUTH_TOKEN,..."
             raise errors.BuildError(message, hint=hint)
         return done.output.decode("utf-8", "replace")
@@ -144,7 +158,7 @@ class Git:
             environment["SSH_AUTH_SOCK"] = self.ssh
         header = self._header(address)
         if header:
-            site = urlunsplit((*urlsplit(address.url)[:2], "/", "", ""))
+            site = urlunsplit((*urlsplit(address.public_url)[:2], "/", "", ""))
             environment |= {
                 "GIT_CONFIG_COUNT": "1",
                 "GIT_CONFIG_KEY_0": f"http.{site}.extraHeader",
@@ -156,16 +170,22 @@ class Git:
         return environment
 
     def _header(self, address: Address) -> str:
-        if not address.url.startswith(("http://", "https://")):
+        if not address.is_http:
             return ""
-        host = urlsplit(address.url).hostname or ""
+        parts = urlsplit(address.url)
+        if parts.username is not None:
+            return _basic(f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode())
+        host = parts.hostname or ""
         for suffix in (f".{host}", ""):
             if content := self.secrets.get(_HEADER + suffix):
                 return content.decode("utf-8", "replace").strip()
             if content := self.secrets.get(_TOKEN + suffix):
-                pair = b"x-access-token:" + content.strip()
-                return f"basic {base64.b64encode(pair).decode()}"
+                return _basic(b"x-access-token:" + content.strip())
         return ""
+
+
+def _basic(pair: bytes) -> str:
+    return f"basic {base64.b64encode(pair).decode()}"
 
 
 def _public(text: str) -> str:
@@ -195,7 +215,7 @@ def _below(directory: Path, address: Address) -> Path:
         finally:
             os.close(opened)
     except OSError as error:
-        message = f"{_public(address.url)}: there is no directory {address.directory} in it"
+        message = f"{address.public_url}: there is no directory {address.directory} in it"
         raise errors.BuildError(message) from error
     finally:
         os.close(root)

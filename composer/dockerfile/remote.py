@@ -116,7 +116,7 @@ class Remotes:
         program = git.Git(ssh=self.request.ssh.get(_DEFAULT_AGENT, ""), secrets=self.request.secrets)
         commit = program.commit_of(address)
         if not commit.startswith(checksum):
-            message = f"{address.url}#{address.ref}: its commit is {commit}, not {checksum}"
+            message = f"{address.public_url}#{address.ref}: its commit is {commit}, not {checksum}"
             raise ValueError(message)
         place = room / "tree"
         durable.make_directory(place, 0o755)
@@ -146,6 +146,7 @@ class Remotes:
         known = _state_of(kept)
         with open(kept / "new", "wb") as file:
             answer = self.fetch(url, file, self.stop, str(known.get("etag", "")))
+            os.fsync(file.fileno())  # before its name and state: they must not outlive it in a power cut
         if answer.is_unchanged:
             (kept / "new").unlink()
             return str(known["digest"]), float(str(known["modified"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import http.server
 import io
@@ -19,7 +20,7 @@ import pytest
 from composer import errors
 from composer.dockerfile import git, remote
 from composer.dockerfile.git import Address
-from composer.host import fetch
+from composer.host import fetch, process
 from composer.host.process import StopFlag
 from tests.fakes.builds import Workshop
 
@@ -203,6 +204,33 @@ def test_a_token_is_no_argument_and_goes_to_its_host_only() -> None:
     )
     assert "GIT_CONFIG_COUNT" not in program._environment(Address(url="https://other/r.git"))
     assert git._public("fatal: https://me:hidden@h/r.git") == "fatal: https://me:***@h/r.git"
+
+
+@pytest.mark.parametrize(
+    ("user", "pair"), [("me:hidden", b"me:hidden"), ("hidden", b"hidden:"), ("me:hid%64en", b"me:hidden")]
+)
+def test_the_password_of_an_address_is_no_argument_and_in_no_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: str, pair: bytes
+) -> None:
+    calls: list[tuple[str, ...]] = []
+    environments: list[dict[str, str]] = []
+
+    def run(argv: list[str], *, environment: dict[str, str], **_rest: object) -> process.Completed:
+        calls.append(tuple(argv))
+        environments.append(environment)
+        return process.Completed(exit_code=0, output=b"")
+
+    monkeypatch.setattr(process, "run", run)
+    address = git.parse(f"https://{user}@h:8443/r.git#v1")
+    assert address is not None
+    with pytest.raises(errors.BuildError, match=r"^https://h:8443/r.git: the repository has no v1"):
+        git.Git().commit_of(address)
+    git.Git().checkout(address, "0" * 40, tmp_path, keeps_git_directory=True)
+    assert not [word for argv in calls for word in argv if "@" in word]
+    assert "https://h:8443/r.git" in calls[0]
+    header = f"Authorization: basic {base64.b64encode(pair).decode()}"
+    assert {one["GIT_CONFIG_VALUE_0"] for one in environments} == {header}
+    assert {one["GIT_CONFIG_KEY_0"] for one in environments} == {"http.https://h:8443/.extraHeader"}
 
 
 @pytest.fixture
