@@ -287,7 +287,7 @@ class Store:
         shipment.record_push(self, request, tuple(tags))
 
     def tag(self, name: str, image_id: str) -> None:
-        """Let a reference name an image; raises ``ImageNotFound`` when another process removed it meanwhile."""
+        """Let a reference name an image; raises ``ImageNotFound`` when it was removed."""
         with self.database.transaction() as db:
             self.get(image_id)
             self.record_tag(db, str(reference.parse(name)), image_id)
