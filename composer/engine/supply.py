@@ -167,7 +167,10 @@ def _platform(text: str) -> Platform | None:
 
 
 def _without_registry(name: str) -> str:
-    return f"Without a registry, `composer image bootstrap {name}` makes a base image."
+    return (
+        f"Without a registry, `composer image bootstrap {name}` makes a base image, "
+        f"and `composer image import FILE {name}` brings one in."
+    )
 
 
 def _interruptible(report: Report, interrupt: Interrupt | None) -> Report:
