@@ -105,14 +105,20 @@ class CachingBuilder:
                 from composer.image import loading
 
                 with open(Path(place.where) / ARCHIVE, "rb") as stream:
-                    loaded = [one.image for one in loading.load(store, stream, _silence)]
-                for image in loaded:
-                    self._take(image)
-                    store.remove(image.id)  # its layers stay, as those of the steps
+                    loaded = loading.load(store, stream, _silence, keeps_names=False)
+                for one in loaded:
+                    self._take(one.image)
+                    self._let_go(one.image)
             elif place.kind == REGISTRY:
                 self._take(self._drivers.supply.ensure(place.where, pulling.ALWAYS, interrupt=interrupt))
             else:
                 raise _unknown(place)
+
+    def _let_go(self, image: Image) -> None:
+        """Forget an image that only carried steps, unless it has a name: its layers stay, as theirs."""
+        store = self._drivers.images
+        if not store.get(image.id).tags:
+            store.remove(image.id)
 
     def _take(self, image: Image) -> None:
         """Remember the steps that an image carries."""
@@ -150,7 +156,7 @@ class CachingBuilder:
         try:
             self._write(made, Path(place.where))
         finally:
-            store.remove(made.id)
+            self._let_go(made)
 
     def _write(self, image: Image, directory: Path) -> None:
         """Write the archive, whole or not at all."""

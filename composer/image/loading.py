@@ -100,15 +100,18 @@ def _path_of(digest: str) -> str:
     return f"blobs/{digest.replace(':', '/')}"
 
 
-def load(store: Store, stream: BinaryIO, report: Report) -> Sequence[Loaded]:
-    """Load every image; raises ``ImageError`` for what is no such archive, then nothing is left."""
+def load(store: Store, stream: BinaryIO, report: Report, *, keeps_names: bool = True) -> Sequence[Loaded]:
+    """Load every image; raises ``ImageError`` for what is no such archive, then nothing is left.
+
+    Without ``keeps_names`` the archive's references name nothing in the store.
+    """
     try:
         with store.lease():
             content = _read(store, stream)
             if "index.json" in content.texts and "oci-layout" in content.texts:
-                loaded = _load_layout(store, content, report)
+                loaded = _load_layout(store, content, report, keeps_names=keeps_names)
             elif "manifest.json" in content.texts:
-                loaded = _load_docker(store, content, report)
+                loaded = _load_docker(store, content, report, keeps_names=keeps_names)
             elif "repositories" in content.texts:
                 raise errors.ImageError(
                     "the archive is of a Docker before 1.10", hint="Load and save it with a newer one."
@@ -235,7 +238,7 @@ def _take(store: Store, name: str, size: int, file: _Peeked) -> Descriptor:
 # --------------------------------------------------------------------------- Docker's manifest.json
 
 
-def _load_docker(store: Store, content: _Content, report: Report) -> list[Loaded]:
+def _load_docker(store: Store, content: _Content, report: Report, *, keeps_names: bool) -> list[Loaded]:
     loaded = []
     for entry in _json_list(content.texts["manifest.json"]):
         if not isinstance(entry, dict) or not isinstance(entry.get("Layers"), list):
@@ -250,7 +253,7 @@ def _load_docker(store: Store, content: _Content, report: Report) -> list[Loaded
             content.layer(name, diff_id) or _sniffed(store, content.named(name))
             for name, diff_id in zip(names, promised, strict=True)
         ]
-        tags = _references(entry.get("RepoTags") or ())
+        tags = _references((entry.get("RepoTags") or ()) if keeps_names else ())
         image = _assembled(store, config, layers, report, tags)
         loaded.append(Loaded(image=image, tags=tags))
     return loaded
@@ -291,13 +294,13 @@ def _kind_of_archive(head: bytes) -> str:
 # --------------------------------------------------------------------------- OCI image layout
 
 
-def _load_layout(store: Store, content: _Content, report: Report) -> list[Loaded]:
+def _load_layout(store: Store, content: _Content, report: Report, *, keeps_names: bool) -> list[Loaded]:
     index = manifest.parse(content.texts["index.json"], manifest.OCI_INDEX)
     if not isinstance(index, Index):
         raise errors.ImageError("index.json of the archive is no index")
     named: dict[str, tuple[Descriptor, list[str]]] = {}
     for child in _for_this_host(index.children):
-        tags = _references([_name_of(child)])
+        tags = _references([_name_of(child)] if keeps_names else [])
         named.setdefault(child.digest, (child, []))[1].extend(tags)
     loaded: list[Loaded] = []
     for child, names in named.values():

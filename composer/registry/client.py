@@ -235,7 +235,7 @@ class Client:
             raise errors.RegistryError(message)
         url = urljoin(f"{self.base}/", location)
         if self.base.startswith("https:") and not url.startswith("https:"):
-            message = f"{self.endpoint.registry} wants a blob sent to {url[:200]} in clear"
+            message = f"{self.endpoint.registry} wants a blob sent to {_shown(url)} in clear"
             raise errors.RegistryError(message)
         return url
 
@@ -316,7 +316,7 @@ class Client:
                 message = f"{self.endpoint.registry} redirects an upload, which is not followed"
                 raise errors.RegistryError(message)
             if url.startswith("https:") and not location.startswith("https:"):
-                message = f"{self.endpoint.registry} redirects to {location[:200]}, which is not encrypted"
+                message = f"{self.endpoint.registry} redirects to {_shown(location)}, which is not encrypted"
                 raise errors.RegistryError(message)
             if Origin.of(location) != home:
                 headers = {name: value for name, value in headers.items() if name != "Authorization"}
@@ -403,3 +403,8 @@ class Client:
 
 def _with(headers: Mapping[str, str] | None, authorization: str) -> dict[str, str]:
     return {**(headers or {}), **({"Authorization": authorization} if authorization else {})}
+
+
+def _shown(url: str) -> str:
+    """An address for a message: its query may hold a signature that lets anybody in."""
+    return url.partition("?")[0][:200]

@@ -11,7 +11,8 @@ from composer.dockerfile import stepcache
 from composer.dockerfile.builder import DockerfileBuilder
 from composer.engine import buildcache
 from composer.engine.buildcache import CachingBuilder, Place
-from composer.model.image import Image
+from composer.image import saving
+from composer.model.image import Image, ImageConfig
 from composer.model.protocols import BuildRequest
 from tests.fakes import builds
 from tests.fakes.builds import Signal, Workshop
@@ -80,3 +81,29 @@ def test_a_cache_that_is_not_there_is_a_warning(tmp_path: Path, monkeypatch: pyt
     assert len(warnings) == 3
     assert "No such file" in warnings[0]
     assert "no cache of type 'gha'" in warnings[1]
+
+
+def test_a_cache_neither_takes_nor_gives_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory of somebody else's must not say what ``debian`` is here."""
+    first, second = shop_in(tmp_path / "1", monkeypatch), shop_in(tmp_path / "2", monkeypatch)
+    build(first, tags=("base:1",))
+    place = tmp_path / "cache"
+    place.mkdir()
+    with open(place / buildcache.ARCHIVE, "wb") as file:
+        saving.save(first.store, saving.choose(first.store, ["base:1"]), file.write, "oci-archive")
+    ours = second.store.add_image(ImageConfig(command=("ours",)), [], tags=["base:1"])
+    build(second, cache_from=(f"type=local,src={place}",))
+    assert second.store.get("base:1").id == ours.id
+
+
+def test_an_image_that_was_here_survives_being_a_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = shop_in(tmp_path / "1", monkeypatch)
+    image, _ = build(shop, cache_to=("type=inline",), tags=("app:1",))
+    place = tmp_path / "cache"
+    place.mkdir()
+    with open(place / buildcache.ARCHIVE, "wb") as file:
+        saving.save(shop.store, saving.choose(shop.store, ["app:1"]), file.write, "oci-archive")
+    build(shop, cache_from=(f"type=local,src={place}",))
+    assert shop.store.get("app:1").id == image.id
