@@ -59,6 +59,9 @@ def _reserve(port: PublishedPort, kind: int) -> tuple[int, tuple[socket.socket, 
             made.append(holder)
             number = int(holder.getsockname()[1])
             if family == socket.AF_INET6 and port.protocol == "tcp":
+                # Only after binding, so that the port is not shared: connections inherit it, and those of
+                # them that linger in TIME_WAIT let a successor bind (inet_csk_bind_conflict of the kernel).
+                holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 holder.listen(_BACKLOG)
     except OSError as error:
         for holder in made:

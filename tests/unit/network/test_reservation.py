@@ -90,6 +90,19 @@ def test_lingering_connections_are_not_in_the_way() -> None:
             program.bind(("127.0.0.1", port))
 
 
+def test_callers_of_a_dead_supervisor_are_not_in_its_successors_way() -> None:
+    wanted = PublishedPort(target=80, host_ip="::1")
+    number, (listener,) = reservation.reserve(wanted)
+    with socket.create_connection(("::1", number)):
+        listener.setblocking(True)
+        accepted, _ = listener.accept()
+        accepted.close()
+        listener.close()
+    again, holders = reservation.reserve(attrs.evolve(wanted, published=number))
+    _close(holders)
+    assert again == number
+
+
 def test_address_of_another_host() -> None:
     with pytest.raises(errors.ConflictError, match=r"192\.0\.2\.77 is no address of this host"):
         reservation.reserve(attrs.evolve(LOCAL, host_ip="192.0.2.77", published=8080))
