@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 
-.PHONY: setup demo test check lint bench images-proof faults fuzz clean
+.PHONY: setup demo test peers check lint bench images-proof faults fuzz clean
 
 setup:
 	@.ci/setup
@@ -10,8 +10,12 @@ setup:
 demo: setup ## bring up examples/guestbook from nothing and use it
 	@examples/demo
 
-test: setup lint ## every check and every test; root tests are skipped where they cannot run
-	$(PYTEST)
+test: setup lint ## every check and every test that needs no other engine; skipped where it cannot run
+	$(PYTEST) -m "not peer"
+
+peers: setup ## beside Docker, Docker Compose, Podman, Buildah and skopeo; example images from Debian's packages
+	@.ci/setup --peers
+	$(PYTEST) -m peer
 
 check: setup lint ## the quick ones: no root, under a minute
 	$(PYTEST) -m "not root and not slow and not peer and not scenario" -q

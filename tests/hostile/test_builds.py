@@ -113,7 +113,8 @@ def test_b2_a_directory_swapped_for_a_link_during_the_build(shop: Workshop) -> N
     finally:
         is_over.set()
         thread.join()
-    assert outcomes <= {"own", "refused"}
+    # The link itself, as a link, is what stood there at that moment; nothing behind it is ever read.
+    assert outcomes <= {"own", "refused", f"-> {canary}"}
 
 
 def test_b2_the_ignore_file_and_dockerfile_may_not_be_devices(shop: Workshop) -> None:

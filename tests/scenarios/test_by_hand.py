@@ -467,7 +467,7 @@ def test_logs_are_followed(store: Store, call: Call) -> None:
             "busybox",
             "sh",
             "-c",
-            "mkfifo /go; while read x </go; do echo $x; [ $x = end ] && exit; done",
+            "mkfifo /go; exec 3<>/go; while read x <&3; do echo $x; [ $x = end ] && exit; done",
         )
     )
     following = subprocess.Popen(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -145,18 +146,29 @@ def unpacked(reply: bytes, length: int) -> tuple[int, list[str], int]:
     return flags & 0xF, addresses, flags
 
 
+def bound() -> tuple[socket.socket, socket.socket]:
+    """Both sockets on a port of the kernel's choice, which it may have given away for TCP already."""
+    for _ in range(20):
+        try:
+            return resolver._bind("127.0.0.1", 0)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    pytest.fail("no port is free for both protocols")
+
+
 @asynccontextmanager
 async def serving(tmp_path: Path, asker: str = "web1", entries=None, servers: str = "nameserver 127.0.0.1\n"):
     resolv_conf = tmp_path / "resolv.conf"
     resolv_conf.write_text(servers)
-    upstream = Upstream(resolver._bind("127.0.0.1", 0))
+    upstream = Upstream(bound())
     source = Source(list(ENTRIES if entries is None else entries))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(upstream.serve)
         made = resolver.Resolver(
             source, "shop", nursery, resolv_conf=str(resolv_conf), upstream_port=upstream.port
         )
-        sockets = resolver._bind("127.0.0.1", 0)
+        sockets = bound()
         port = sockets[0].getsockname()[1]
         await made.serve(asker, *sockets)
         yield Served(made, port, source, upstream)
